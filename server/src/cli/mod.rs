@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The commands of the binary: `serve`, `app …` and `usersig …`.
+//!
+//! What a command was asked for goes to standard output, plain enough for a script; everything else to standard error.
+//! Exit code 0: done; 1: it failed, and standard error says why; 2: the command line is not understood.
+
+mod app;
+mod serve;
+#[cfg(test)]
+mod tests;
+mod usersig;
+
+use std::fmt;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, ConfigError, Layers};
+use crate::error::Error;
+
+#[derive(Debug, Parser)]
+#[command(name = "hongyan-server", version, about = "The Hongyan instant-messaging server", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or SIGINT
+    Serve(serve::ServeArgs),
+    /// The apps of a data folder: make them, list them, show a key, read and change settings. A server may be
+    /// running on the folder; it follows within a second
+    #[command(subcommand)]
+    App(app::AppCommand),
+    /// Sign and check UserSigs, without a server
+    #[command(subcommand)]
+    Usersig(usersig::UserSigCommand),
+}
+
+/// Where the settings come from; the same for every command that needs them.
+#[derive(Debug, Args)]
+struct SettingsArgs {
+    /// A settings file (TOML), laid over the defaults
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data folder, over file and environment
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+impl SettingsArgs {
+    /// Defaults, file and environment, and the data folder over them.
+    fn layers(&self) -> Result<Layers, ConfigError> {
+        let mut layers = Layers::defaults();
+        if let Some(file) = &self.config {
+            layers = layers.with_file(file)?;
+        }
+        // What is no text has no name or value that a setting could have.
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
+        layers = layers.with_environment(variables)?;
+        match &self.data {
+            Some(folder) => layers.with_value("data_folder", &folder.to_string_lossy(), "--data"),
+            None => Ok(layers),
+        }
+    }
+
+    fn config(&self) -> Result<Config, ConfigError> {
+        self.layers()?.build()
+    }
+}
+
+/// Why a command failed, as its user reads it.
+#[derive(Debug)]
+struct Failure(String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self(error.0)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let mut text = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(error) = source {
+            text = format!("{text}: {error}");
+            source = error.source();
+        }
+        Self(text)
+    }
+}
+
+impl Failure {
+    fn while_doing(what: &str, error: impl fmt::Display) -> Self {
+        Self(format!("{what}: {error}"))
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = std::io::stdout();
+    match run(cli.command, &mut out) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nobody is left to be told where this fails.
+            let _ = writeln!(std::io::stderr(), "{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
+    match command {
+        Command::Serve(args) => runtime()?.block_on(serve::run(args, out)),
+        Command::App(command) => runtime()?.block_on(app::run(command, out)),
+        Command::Usersig(command) => usersig::run(command, out),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::while_doing("starting the runtime", error))
+}
+
+/// Writes a line for whoever asked, at once: a pipe must not wait for a full buffer.
+fn say(out: &mut dyn Write, line: impl fmt::Display) -> Result<(), Failure> {
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::while_doing("writing to standard output", error))
+}

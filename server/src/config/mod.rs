@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The settings of a server.
+//!
+//! `config.default.toml` names every key with its meaning, unit and default; [`layers`] lays file, environment
+//! and flags over it. What is unknown or of the wrong kind stops the start with a sentence that names it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+pub mod layers;
+#[cfg(test)]
+mod tests;
+
+pub use layers::Layers;
+
+/// Why the settings cannot be used: a sentence that names the setting, its value and where it was found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+/// All settings. `config.default.toml` says what each means.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The address and port to listen on.
+    pub listen: SocketAddr,
+    /// Where the server keeps all it has.
+    pub data_folder: PathBuf,
+    /// Whether plain text is allowed beyond loopback.
+    pub is_insecure_allowed: bool,
+    /// Where the demo app may be used.
+    pub demo_app: DemoApp,
+    /// How the server logs.
+    pub log: LogConfig,
+    /// Sockets, sessions and their limits.
+    pub gateway: GatewayConfig,
+}
+
+/// Where the demo app may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DemoApp {
+    /// While the server listens on a loopback address.
+    Loopback,
+    /// On any address.
+    Everywhere,
+    /// Nowhere; none is made.
+    Never,
+}
+
+impl DemoApp {
+    /// Whether the demo app may be used on a server that listens there.
+    pub fn is_allowed_on(self, listen: SocketAddr) -> bool {
+        match self {
+            Self::Loopback => listen.ip().is_loopback(),
+            Self::Everywhere => true,
+            Self::Never => false,
+        }
+    }
+}
+
+/// How the server logs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogConfig {
+    /// For whom.
+    pub format: LogFormat,
+    /// How much: a level, or a filter by module.
+    pub level: String,
+}
+
+impl LogConfig {
+    /// A word that is no level would be taken for the name of a module, and everything else would fall silent.
+    fn check(&self) -> Result<(), ConfigError> {
+        const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+        let is_known = |part: &str| part.contains('=') || LEVELS.contains(&part.trim());
+        if self.level.split(',').all(is_known) {
+            return Ok(());
+        }
+        Err(ConfigError(format!(
+            "the setting log.level is {:?}; expected error, warn, info, debug or trace, or such a level per module",
+            self.level
+        )))
+    }
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// Sockets, sessions and their limits.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayConfig {
+    /// How long a connection has to log in.
+    pub login_deadline_ms: u64,
+    /// Connections of one address that have not logged in yet.
+    pub unauthenticated_per_address_max: usize,
+    /// Connections in all.
+    pub connections_max: usize,
+    /// Failed logins of one user from one address within a minute.
+    pub login_failures_per_minute_max: usize,
+    /// Logins that are let in per second.
+    pub logins_per_second: u64,
+    /// Logins that are let in at once after a pause.
+    pub logins_burst: u64,
+    /// How long a session may be silent.
+    pub silence_ms_max: u64,
+    /// Requests of one session per second.
+    pub requests_per_second: u64,
+    /// Requests of one session at once after a pause.
+    pub requests_burst: u64,
+    /// Requests of one session that are worked on at once, sends apart.
+    pub requests_in_flight_max: usize,
+    /// Sends of one session that are worked on at once.
+    pub sends_in_flight_max: usize,
+    /// Pushes that may wait for one session.
+    pub queue_pushes_max: usize,
+    /// The bytes of the pushes that may wait for one session.
+    pub queue_bytes_max: usize,
+    /// How long a session may take nothing of what waits.
+    pub stuck_ms_max: u64,
+    /// How long a stopping server waits for its sessions.
+    pub drain_ms_max: u64,
+    /// What a stopping server tells clients to wait.
+    pub reconnect_after_ms: u64,
+}
+
+impl Config {
+    /// The defaults, with a data folder of one's own and a free port on loopback: for tests and demos.
+    pub fn for_folder(data_folder: impl AsRef<Path>) -> Self {
+        let mut config = Layers::defaults().build().expect("the compiled-in defaults are valid");
+        config.data_folder = data_folder.as_ref().to_owned();
+        config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        config
+    }
+
+    /// Checks what one value alone does not show.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let gateway = &self.gateway;
+        for (key, value) in [
+            ("gateway.login_deadline_ms", gateway.login_deadline_ms),
+            ("gateway.logins_per_second", gateway.logins_per_second),
+            ("gateway.logins_burst", gateway.logins_burst),
+            ("gateway.silence_ms_max", gateway.silence_ms_max),
+            ("gateway.requests_per_second", gateway.requests_per_second),
+            ("gateway.requests_burst", gateway.requests_burst),
+            ("gateway.stuck_ms_max", gateway.stuck_ms_max),
+            ("gateway.unauthenticated_per_address_max", gateway.unauthenticated_per_address_max as u64),
+            ("gateway.connections_max", gateway.connections_max as u64),
+            ("gateway.login_failures_per_minute_max", gateway.login_failures_per_minute_max as u64),
+            ("gateway.requests_in_flight_max", gateway.requests_in_flight_max as u64),
+            ("gateway.sends_in_flight_max", gateway.sends_in_flight_max as u64),
+            ("gateway.queue_pushes_max", gateway.queue_pushes_max as u64),
+            ("gateway.queue_bytes_max", gateway.queue_bytes_max as u64),
+        ] {
+            if value == 0 {
+                return Err(ConfigError(format!("the setting {key} is 0; it must be at least 1")));
+            }
+        }
+        self.log.check()?;
+        if !self.listen.ip().is_loopback() && !self.is_insecure_allowed {
+            return Err(ConfigError(format!(
+                "the setting listen is {}, which is not a loopback address: plain text is carried there only \
+                 when is_insecure_allowed is true",
+                self.listen
+            )));
+        }
+        Ok(())
+    }
+}

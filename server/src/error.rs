@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The one error of the server: a code to branch on and to answer with, what was being done, and its source.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use hongyan_protocol::codes::Code;
+use hongyan_protocol::frame::WireError;
+use hongyan_protocol::ids::InvalidId;
+
+/// Why the server did not do something.
+#[derive(Debug)]
+pub struct Error {
+    code: Code,
+    context: Cow<'static, str>,
+    retry_after_ms: Option<i64>,
+    source: Option<Source>,
+}
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+impl Error {
+    /// A refusal: the caller's fault or bad luck. The caller gets the context as its text.
+    pub fn new(code: Code, context: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, context: context.into(), retry_after_ms: None, source: None }
+    }
+
+    /// A failure of the server itself (70500). The context and the source are for the log; the caller learns nothing
+    /// of them.
+    pub fn internal(context: impl Into<Cow<'static, str>>, source: impl Into<Source>) -> Self {
+        Self {
+            code: Code::ACCOUNT_INTERNAL_ERROR,
+            context: context.into(),
+            retry_after_ms: None,
+            source: Some(source.into()),
+        }
+    }
+
+    /// Says how long to wait before trying again.
+    #[must_use]
+    pub fn retry_after(mut self, wait_ms: i64) -> Self {
+        self.retry_after_ms = Some(wait_ms);
+        self
+    }
+
+    /// Says what was being done, where the source alone would not.
+    #[must_use]
+    pub fn context(mut self, context: impl Into<Cow<'static, str>>) -> Self {
+        self.context = context.into();
+        self
+    }
+
+    /// The code that it answers with.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// Whether the server failed, so that it belongs in the log.
+    pub fn is_internal(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// What the client is told.
+    pub fn to_wire(&self) -> WireError {
+        let text = if self.is_internal() { Cow::Borrowed(self.code.text()) } else { self.context.clone() };
+        WireError { code: self.code, text: text.into_owned(), retry_after_ms: self.retry_after_ms }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.context)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}
+
+impl From<Code> for Error {
+    fn from(code: Code) -> Self {
+        Self::new(code, code.text())
+    }
+}
+
+impl From<InvalidId> for Error {
+    fn from(invalid: InvalidId) -> Self {
+        Self::new(invalid.code, invalid.what)
+    }
+}
+
+/// No room matches on what a database answers: a statement that fails is the server's failure.
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::internal("the store failed", error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_of_the_server_tells_its_client_nothing_of_the_inside() {
+        let failure = Error::from(sqlx::Error::Protocol("table secret_of_the_house".into())).context("reading a page");
+        assert_eq!(failure.to_wire(), WireError::from(Code::ACCOUNT_INTERNAL_ERROR));
+        assert!(std::error::Error::source(&failure).is_some());
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_wrong() {
+        let refusal = Error::new(Code::BAD_PARAMETER, "a page has 1 to 200 messages").retry_after(5);
+        assert_eq!(refusal.to_wire().text, "a page has 1 to 200 messages");
+        assert_eq!(refusal.to_wire().retry_after_ms, Some(5));
+    }
+}

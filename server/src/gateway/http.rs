@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The routes: the WebSocket, and what an operator's machinery asks.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection};
+use axum::extract::{ConnectInfo, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hongyan_protocol::limits::PACKET_BYTES_MAX;
+
+use super::peers::PeerInfo;
+use super::{Gateway, connection};
+
+/// What one read of a socket takes at the most. With the library's own 128 KiB an idle connection would cost that much.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+
+/// What is gathered before it is written, which an idle connection may go on holding.
+const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+
+/// What is taken in of one message. A little more than a frame may have, so that one that is a little too large is
+/// answered in order.
+const MESSAGE_BYTES_MAX: usize = PACKET_BYTES_MAX + 64 * 1024;
+
+/// All routes.
+pub(super) fn router(gateway: Arc<Gateway>) -> Router {
+    Router::new()
+        .route("/v1/ws", get(upgrade))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .with_state(gateway)
+}
+
+async fn upgrade(
+    State(gateway): State<Arc<Gateway>>,
+    ConnectInfo(PeerInfo(peer)): ConnectInfo<PeerInfo>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return closing(rejection),
+    };
+    if gateway.is_draining() {
+        return closing((StatusCode::SERVICE_UNAVAILABLE, "stopping"));
+    }
+    let Some(open) = gateway.open() else {
+        return closing((StatusCode::SERVICE_UNAVAILABLE, "too many connections"));
+    };
+    upgrade
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_message_size(MESSAGE_BYTES_MAX)
+        .max_frame_size(MESSAGE_BYTES_MAX)
+        .on_upgrade(move |socket| connection::run(gateway, peer, socket, open))
+}
+
+/// Whether the process answers at all.
+async fn healthz() -> Response {
+    closing("ok\n")
+}
+
+/// Whether it should be given work.
+async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response {
+    if gateway.is_draining() {
+        return closing((StatusCode::SERVICE_UNAVAILABLE, "stopping\n"));
+    }
+    match gateway.rooms.check().await {
+        Ok(()) => closing("ready\n"),
+        Err(error) => {
+            tracing::error!(code = error.code().0, %error, "not ready");
+            closing((StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n"))
+        }
+    }
+}
+
+/// An answer after which the connection closes: one kept open would be cut by the login deadline, maybe in the midst of
+/// the next answer.
+fn closing(response: impl IntoResponse) -> Response {
+    ([(header::CONNECTION, "close")], response).into_response()
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Who is online here, and how hints reach them.
+//!
+//! [`Registry::deliver`] runs under the store's writer: it finds sessions, puts shared bytes in their queues and
+//! wakes them. It never waits for one of them.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use hongyan_protocol::account::Kicked;
+use hongyan_protocol::frame::encode_event;
+use hongyan_protocol::ids::{DeviceId, SdkAppId, UserId};
+
+use super::session::Session;
+use crate::bus::{Hint, Origin, SessionId};
+use crate::rooms::Caller;
+
+/// A session that has logged in.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) session: Arc<Session>,
+    pub(super) caller: Caller,
+    pub(super) user_sig_expires_ms: i64,
+}
+
+/// All sessions of this process that have logged in.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    /// Held while one hint is handed out, never across an await.
+    online: Mutex<Online>,
+    /// Pushes left out of full queues since the start.
+    left_out_count: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Online {
+    /// By app first: a lookup that forgets the app does not compile.
+    apps: HashMap<SdkAppId, HashMap<UserId, Vec<Arc<Member>>>>,
+    /// Those whose connections stand, the ended ones that no hint finds any more among them.
+    sessions: HashMap<SessionId, Arc<Member>>,
+    is_draining: bool,
+}
+
+impl Online {
+    fn of_user(&self, app: SdkAppId, user: &UserId) -> &[Arc<Member>] {
+        self.apps.get(&app).and_then(|users| users.get(user)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Takes a session from those that hints find.
+    fn unlist(&mut self, caller: &Caller) {
+        let Some(users) = self.apps.get_mut(&caller.app) else { return };
+        let Some(members) = users.get_mut(&caller.user) else { return };
+        members.retain(|other| other.session.id != caller.session);
+        if members.is_empty() {
+            users.remove(&caller.user);
+            if users.is_empty() {
+                self.apps.remove(&caller.app);
+            }
+        }
+    }
+}
+
+impl Registry {
+    /// Enters a session and gives it its answer to the login; an earlier session of the same device ends. It is not entered
+    /// where the server is stopping, or where a later login of the device was quicker.
+    pub(super) fn enter(&self, member: Arc<Member>, answer: String) -> bool {
+        let mut online = self.lock();
+        let Caller { app, user, device, epoch, .. } = &member.caller;
+        let of_device = online.of_user(*app, user).iter().filter(|other| other.caller.device == *device);
+        let replaced: Vec<Arc<Member>> = of_device.cloned().collect();
+        if online.is_draining || replaced.iter().any(|other| other.caller.epoch > *epoch) {
+            return false;
+        }
+        for other in replaced {
+            // The device itself has come back: what is left of its old connection needs no word.
+            other.session.end(None);
+            online.unlist(&other.caller);
+        }
+        member.session.open(answer);
+        online.apps.entry(*app).or_default().entry(user.clone()).or_default().push(Arc::clone(&member));
+        online.sessions.insert(member.session.id, member);
+        true
+    }
+
+    /// Takes a session out.
+    pub(super) fn leave(&self, session: SessionId) {
+        let mut online = self.lock();
+        if let Some(member) = online.sessions.remove(&session) {
+            online.unlist(&member.caller);
+        }
+    }
+
+    /// Hands a hint to the sessions that it speaks of.
+    pub(super) fn deliver(&self, hint: Hint) {
+        match hint {
+            Hint::Event { app, users, event, origin, except } => {
+                self.deliver_event(app, &users, &event, origin, except);
+            }
+            Hint::Kick { app, user, devices, reason } => self.kick(app, &user, &devices, reason),
+        }
+    }
+
+    fn deliver_event(
+        &self,
+        app: SdkAppId,
+        users: &[UserId],
+        event: &Arc<str>,
+        origin: Option<Origin>,
+        except: Option<SessionId>,
+    ) {
+        let online = self.lock();
+        let sender = origin.as_ref().map(|origin| origin.session);
+        if let Some(origin) = origin
+            && let Some(member) = online.sessions.get(&origin.session)
+        {
+            member.session.reply(origin.reply);
+        }
+        let Some(of_app) = online.apps.get(&app) else { return };
+        let members = users.iter().filter_map(|user| of_app.get(user)).flatten();
+        for member in members.filter(|member| Some(member.session.id) != sender && Some(member.session.id) != except) {
+            if member.session.push(event) {
+                self.left_out_count.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn kick(&self, app: SdkAppId, user: &UserId, devices: &[(DeviceId, i64)], reason: String) {
+        let mut online = self.lock();
+        let is_kicked =
+            |caller: &Caller| devices.iter().any(|(device, epoch)| *device == caller.device && caller.epoch <= *epoch);
+        let kicked: Vec<Arc<Member>> =
+            online.of_user(app, user).iter().filter(|member| is_kicked(&member.caller)).cloned().collect();
+        if kicked.is_empty() {
+            return;
+        }
+        let event: Arc<str> = encode_event(&Kicked { reason }).into();
+        for member in kicked {
+            member.session.end(Some(Arc::clone(&event)));
+            online.unlist(&member.caller);
+        }
+    }
+
+    /// Lets no further session in and gives those that are in the event to leave with.
+    pub(super) fn drain(&self, event: &Arc<str>) {
+        let mut online = self.lock();
+        online.is_draining = true;
+        for member in online.sessions.values() {
+            member.session.drain(Arc::clone(event));
+        }
+    }
+
+    /// The sessions of which something is to be said, with it.
+    pub(super) fn list_with<T>(&self, find: impl Fn(&Member) -> Option<T>) -> Vec<(Arc<Member>, T)> {
+        let online = self.lock();
+        online.sessions.values().filter_map(|member| Some((Arc::clone(member), find(member)?))).collect()
+    }
+
+    /// Drops the connections of all of them.
+    pub(super) fn abort_all(&self) {
+        let mut online = self.lock();
+        online.is_draining = true;
+        for member in online.sessions.values() {
+            member.session.abort();
+        }
+    }
+
+    /// How many pushes were left out of full queues since the last time this was asked.
+    pub(super) fn take_left_out_count(&self) -> u64 {
+        self.left_out_count.swap(0, Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Online> {
+        self.online.lock().expect("no holder of this lock panics")
+    }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The requests of a session and the rooms that answer them.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use hongyan_protocol::account::{GetProfiles, SetSelfInfo};
+use hongyan_protocol::codes::Code;
+use hongyan_protocol::conversation::MarkRead;
+use hongyan_protocol::frame::{Call, ClientFrame, WireError, encode_reply};
+use hongyan_protocol::group::{CreateGroup, InviteToGroup, QuitGroup};
+use hongyan_protocol::message::{GetChanges, GetMessages};
+use hongyan_protocol::sync::Sync;
+use serde::Serialize;
+
+use super::registry::Member;
+use super::session::Session;
+use crate::error::Error;
+use crate::rooms::{Caller, Rooms};
+
+/// The work of one request; it ends with the encoded answer.
+pub(super) type Work = Pin<Box<dyn Future<Output = String> + Send>>;
+
+macro_rules! rooms_answer {
+    ($frame:ident, $rooms:ident, $member:ident; $($call:ty => $verb:ident,)+) => {
+        match $frame.method.as_str() {
+            $(<$call as Call>::METHOD => {
+                let (id, params) = ($frame.id, $frame.params::<$call>()?);
+                Ok(Box::pin(async move {
+                    let begun = Instant::now();
+                    let outcome = $rooms.$verb(&$member.caller, params).await;
+                    encode_answer(id, <$call as Call>::METHOD, &$member.caller, begun, &outcome)
+                }))
+            })+
+            _ => Err(WireError::new(Code::REST_INVALID_RESOURCE, "the server knows no such method")),
+        }
+    };
+}
+
+/// What a request asks for; an error where it asks for nothing that there is.
+pub(super) fn find_work(frame: &ClientFrame, rooms: Arc<Rooms>, member: Arc<Member>) -> Result<Work, WireError> {
+    rooms_answer! { frame, rooms, member;
+        GetProfiles => get_profiles,
+        SetSelfInfo => set_self_info,
+        GetMessages => get_messages,
+        GetChanges => get_changes,
+        MarkRead => mark_read,
+        Sync => sync,
+        CreateGroup => create_group,
+        InviteToGroup => invite_to_group,
+        QuitGroup => quit_group,
+    }
+}
+
+/// Writes an answer, and a log line where the server failed. `begun` is for that line alone.
+pub(super) fn encode_answer<R: Serialize>(
+    id: u64,
+    method: &'static str,
+    caller: &Caller,
+    begun: Instant,
+    outcome: &Result<R, Error>,
+) -> String {
+    match outcome {
+        Ok(reply) => encode_reply(id, &Ok(reply)),
+        Err(error) => {
+            log_failure(method, caller, begun, error);
+            encode_reply::<()>(id, &Err(error.to_wire()))
+        }
+    }
+}
+
+fn log_failure(method: &'static str, caller: &Caller, begun: Instant, error: &Error) {
+    let (app, user, code) = (caller.app.get(), caller.user.as_str(), error.code().0);
+    let duration_ms = begun.elapsed().as_millis();
+    if error.is_internal() {
+        let source = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+        tracing::error!(method, app, user.id = user, code, duration_ms, %error, source, "a request failed");
+    } else {
+        tracing::debug!(method, app, user.id = user, code, duration_ms, "a request was refused");
+    }
+}
+
+/// A request being worked on. However its work ends, it is answered and counted out.
+pub(super) struct Request {
+    session: Arc<Session>,
+    id: u64,
+    is_answered: bool,
+}
+
+impl Request {
+    pub(super) fn begin(session: &Arc<Session>, id: u64) -> Self {
+        session.request_begins();
+        Self { session: Arc::clone(session), id, is_answered: false }
+    }
+
+    pub(super) fn answer(mut self, text: String) {
+        self.is_answered = true;
+        self.session.reply(text);
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            tracing::error!(session = self.session.id.get(), "the work of a request panicked");
+            let failure = WireError::from(Code::ACCOUNT_INTERNAL_ERROR);
+            self.session.reply(encode_reply::<()>(self.id, &Err(failure)));
+        }
+        self.session.request_ends();
+    }
+}

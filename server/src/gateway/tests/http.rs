@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The routes beside the WebSocket.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::TestServer;
+use super::wire::within;
+
+/// Asks, and reads until the server closes.
+async fn get(server: &TestServer, path: &str) -> String {
+    let mut stream = TcpStream::connect(server.server.addr()).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    within(path, stream.read_to_string(&mut answer)).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn an_operator_can_ask_whether_it_lives_and_whether_it_is_ready() {
+    let server = TestServer::start().await;
+    for (path, status, body) in [("/healthz", "200 OK", "ok\n"), ("/readyz", "200 OK", "ready\n")] {
+        let answer = get(&server, path).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")) && answer.ends_with(body), "{answer}");
+    }
+    assert!(get(&server, "/v1/ws").await.starts_with("HTTP/1.1 400 "));
+}
+
+#[tokio::test]
+async fn a_stopping_server_is_not_ready() {
+    let server = TestServer::start().await;
+    server.server.gateway.drain().await;
+    assert!(get(&server, "/readyz").await.starts_with("HTTP/1.1 503 "));
+    assert!(get(&server, "/healthz").await.starts_with("HTTP/1.1 200 "));
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+use std::future::Future;
+use std::sync::Mutex;
+use std::task::Poll;
+
+use hongyan_protocol::codes::Code;
+
+use super::*;
+
+/// A store with a table of the test's own.
+async fn open(folder: &Path) -> Store {
+    let store = Store::open(folder, Clock::frozen(1_000_000)).await.unwrap();
+    let mut write = store.begin().await.unwrap();
+    execute!(write, "create table if not exists note (number bigint primary key)").unwrap();
+    write.commit(|| {}).await.unwrap();
+    store
+}
+
+async fn add(write: &mut Write, number: i64) -> Result<u64, Error> {
+    execute!(write, "insert into note (number) values ($1)", number)
+}
+
+async fn notes(store: &Store) -> Vec<i64> {
+    let mut read = store.read().await.unwrap();
+    let rows = fetch_all!(read, (i64,), "select number from note order by number limit 1000").unwrap();
+    rows.into_iter().map(|(number,)| number).collect()
+}
+
+#[tokio::test]
+async fn an_operation_that_is_dropped_or_fails_is_undone_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let mut dropped = store.begin().await.unwrap();
+    add(&mut dropped, 1).await.unwrap();
+    // Those who stand in line behind it get the turn that it leaves, in the transaction that it began.
+    let (second, third) = (store.begin(), store.begin());
+    tokio::pin!(second, third);
+    std::future::poll_fn(|context| {
+        assert!(second.as_mut().poll(context).is_pending() && third.as_mut().poll(context).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+    drop(dropped);
+    let mut second = second.await.unwrap();
+    add(&mut second, 2).await.unwrap();
+    let second = tokio::spawn(second.commit(|| {}));
+    let mut third = third.await.unwrap();
+    add(&mut third, 3).await.unwrap();
+    assert!(add(&mut third, 2).await.unwrap_err().is_internal());
+    drop(third);
+    second.await.unwrap().unwrap();
+    assert_eq!(notes(&store).await, [2]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_operations_publish_leaves_in_the_order_of_commits_and_after_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(folder.path()).await);
+    let published = Arc::new(Mutex::new(Vec::new()));
+    let tasks: Vec<_> = (0..100)
+        .map(|_| {
+            let (store, published) = (Arc::clone(&store), Arc::clone(&published));
+            tokio::spawn(async move {
+                let mut write = store.begin().await.unwrap();
+                let rows = fetch_all!(write, (i64,), "select count(*) from note").unwrap();
+                let place = rows[0].0 + 1;
+                add(&mut write, place).await.unwrap();
+                write.commit(move || published.lock().unwrap().push(place)).await.unwrap();
+                assert!(notes(&store).await.contains(&place));
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(*published.lock().unwrap(), (1..=100).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_store_whose_commit_fails_refuses_further_writes_and_still_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let failed = store.failed();
+    let mut write = store.begin().await.unwrap();
+    add(&mut write, 1).await.unwrap();
+    // The transaction is gone when the committer comes, and the savepoint that proves it is a false one.
+    execute!(write, "rollback").unwrap();
+    execute!(write, "savepoint operation").unwrap();
+    let published = Arc::new(Mutex::new(false));
+    let outcome = write
+        .commit({
+            let published = Arc::clone(&published);
+            move || *published.lock().unwrap() = true
+        })
+        .await;
+    assert_eq!(outcome.unwrap_err().code(), Code::ACCOUNT_INTERNAL_ERROR);
+    assert!(*failed.borrow() && !*published.lock().unwrap());
+    assert!(store.begin().await.is_err());
+    assert!(notes(&store).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_operation_whose_transaction_the_engine_gave_up_is_not_acknowledged_and_the_next_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let mut first = store.begin().await.unwrap();
+    add(&mut first, 1).await.unwrap();
+    let second = store.begin();
+    tokio::pin!(second);
+    assert!(std::future::poll_fn(|context| Poll::Ready(second.as_mut().poll(context).is_pending())).await);
+    let first = tokio::spawn(first.commit(|| {}));
+    let mut second = second.await.unwrap();
+    execute!(second, "rollback").unwrap();
+    assert!(second.commit(|| {}).await.is_err());
+    assert!(first.await.unwrap().is_err(), "it stood in line in the same transaction");
+    let mut third = store.begin().await.unwrap();
+    add(&mut third, 3).await.unwrap();
+    third.commit(|| {}).await.unwrap();
+    assert_eq!(notes(&store).await, [3]);
+    assert!(!*store.failed().borrow());
+}
+
+#[tokio::test]
+async fn a_closed_store_refuses_writes_and_has_kept_what_was_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let mut write = store.begin().await.unwrap();
+    add(&mut write, 7).await.unwrap();
+    write.commit(|| {}).await.unwrap();
+    let instance = store.instance();
+    store.close().await;
+    assert!(store.begin().await.is_err());
+    let store = open(folder.path()).await;
+    assert_eq!((notes(&store).await, store.instance()), (vec![7], instance));
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_server_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let mut write = store.begin().await.unwrap();
+    execute!(
+        write,
+        "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+         values (99999, 'later', true, x'00', 0)"
+    )
+    .unwrap();
+    write.commit(|| {}).await.unwrap();
+    store.close().await;
+    let refusal = Store::open(folder.path(), Clock::frozen(0)).await.err().unwrap();
+    assert!(refusal.to_string().contains("opening the store"), "{refusal}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_folder_and_its_files_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("new").join("data");
+    let _store = open(&data).await;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    for file in ["hongyan.db", "hongyan.db-wal"] {
+        assert_eq!(mode(&data.join(file)), 0o600, "{file}");
+    }
+}
+
+#[test]
+fn a_folder_has_one_server_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = FolderLock::take(folder.path()).unwrap();
+    assert!(FolderLock::take(folder.path()).unwrap_err().to_string().contains("another server"));
+    drop(first);
+    FolderLock::take(folder.path()).unwrap();
+}
+
+#[tokio::test]
+async fn the_time_of_catching_up_never_falls_not_over_a_restart_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::frozen(10_000_000);
+    let store = Store::open(folder.path(), clock.clone()).await.unwrap();
+    clock.set_wall_offset(3_600_000);
+    store.keep_sync_time().await.unwrap();
+    let reached_ms = store.sync_time().now_ms();
+    assert_eq!(reached_ms, 13_600_000);
+    clock.set_wall_offset(0);
+    assert_eq!(store.sync_time().now_ms(), reached_ms);
+    store.close().await;
+    let store = Store::open(folder.path(), Clock::frozen(10_000_000)).await.unwrap();
+    assert_eq!(store.sync_time().now_ms(), reached_ms);
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Writing: operations follow one another and share commits.
+//!
+//! A commit costs a wait for the disk, an operation does not. So an operation ([`Write`]) runs inside a savepoint of
+//! a transaction that other operations have used before it; when it is done it stands in line, and the committer,
+//! which takes its turn like any operation, commits for all who stand there. An idle store commits at once; the more
+//! is waiting, the more shares a commit. An operation that fails or is dropped midway is undone alone.
+//!
+//! What an operation publishes leaves while the writer is still held, so in the order of commits.
+//!
+//! A commit whose outcome is unknown makes the store *failed*: nothing is written after it, and the server stops. What
+//! the disk holds then is found out by opening it again.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use hongyan_protocol::codes::Code;
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::{Connection, SyncTime, execute, instance};
+use crate::error::Error;
+
+/// What the writer's connection is in the middle of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// No transaction.
+    Idle,
+    /// A transaction is being opened; a dropped operation may leave it so.
+    Opening,
+    /// A transaction, no operation inside it.
+    Open,
+    /// An operation is in its savepoint; a dropped one leaves it so.
+    Inside,
+    /// Closed, or a commit failed: nothing is written any more.
+    Over,
+}
+
+struct Group {
+    /// Gone after the close.
+    connection: Option<Connection>,
+    state: State,
+    waiting: Vec<Waiting>,
+}
+
+/// An operation that is done and waits for the commit.
+struct Waiting {
+    publish: Box<dyn FnOnce() + Send>,
+    done: oneshot::Sender<Result<(), Error>>,
+}
+
+/// The writer of a store.
+pub(crate) struct Shared {
+    /// Taken by each operation in turn, and by the committer. An async lock, because statements run under it; it is
+    /// fair, so that the committer gets its turn behind those who came before.
+    group: Arc<Mutex<Group>>,
+    work: Arc<Notify>,
+    failed: watch::Sender<bool>,
+    sync_time: Arc<SyncTime>,
+}
+
+/// The task that commits.
+pub(crate) struct Committer {
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+impl Shared {
+    pub(crate) fn start(connection: Connection, sync_time: Arc<SyncTime>) -> (Arc<Self>, Committer) {
+        let group = Group { connection: Some(connection), state: State::Idle, waiting: Vec::new() };
+        let shared = Arc::new(Self {
+            group: Arc::new(Mutex::new(group)),
+            work: Arc::new(Notify::new()),
+            failed: watch::Sender::new(false),
+            sync_time,
+        });
+        let task = tokio::spawn({
+            let shared = Arc::clone(&shared);
+            async move {
+                loop {
+                    shared.work.notified().await;
+                    shared.commit_group(&mut *shared.group.lock().await).await;
+                }
+            }
+        });
+        (Arc::clone(&shared), Committer { shared, task })
+    }
+
+    pub(crate) fn failed(&self) -> watch::Receiver<bool> {
+        self.failed.subscribe()
+    }
+
+    pub(crate) async fn begin(shared: &Arc<Self>) -> Result<Write, Error> {
+        let group = Arc::clone(&shared.group).lock_owned().await;
+        // Made before the first statement: dropped midway, it wakes the committer, which cleans up.
+        let mut write = Write { group, work: Arc::clone(&shared.work) };
+        write.group.enter().await?;
+        Ok(write)
+    }
+
+    /// Commits what stands in line and answers it.
+    async fn commit_group(&self, group: &mut Group) {
+        if let Err(error) = group.leave_dropped().await {
+            group.abandon(&error).await;
+        }
+        if group.state != State::Open {
+            return;
+        }
+        if group.waiting.is_empty() {
+            group.roll_back().await;
+            return;
+        }
+        match self.try_commit(group).await {
+            Ok(()) => {
+                group.state = State::Idle;
+                for waiting in group.waiting.drain(..) {
+                    (waiting.publish)();
+                    // Whoever was dropped while waiting has its effect all the same.
+                    let _ = waiting.done.send(Ok(()));
+                }
+            }
+            Err(CommitError::Full(error)) => group.abandon(&error).await,
+            Err(CommitError::Unknown(error)) => {
+                tracing::error!(%error, "a commit failed; the store is given up");
+                group.state = State::Over;
+                self.failed.send_replace(true);
+                group.fail_waiting(&error);
+            }
+        }
+    }
+
+    async fn try_commit(&self, group: &mut Group) -> Result<(), CommitError> {
+        let sync_ms = self.sync_time.now_ms();
+        let connection = group.connection();
+        let is_due = !self.sync_time.is_kept_recently();
+        if is_due {
+            instance::keep_sync_time(connection, sync_ms).await.map_err(CommitError::Full)?;
+        }
+        commit(connection).await?;
+        if is_due {
+            self.sync_time.set_kept(sync_ms);
+        }
+        Ok(())
+    }
+}
+
+enum CommitError {
+    /// Nothing was written, for want of room: what was done can be undone, and later writes may succeed.
+    Full(Error),
+    /// Nobody can say what is on the disk.
+    Unknown(Error),
+}
+
+/// SQLite's own number for a full disk.
+const SQLITE_FULL: &str = "13";
+
+async fn commit(connection: &mut Connection) -> Result<(), CommitError> {
+    let super::Engine::Sqlite(connection) = connection.engine();
+    sqlx::query("commit").execute(connection).await.map(drop).map_err(|error| {
+        let is_full = error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == SQLITE_FULL);
+        if is_full { CommitError::Full(error.into()) } else { CommitError::Unknown(error.into()) }
+    })
+}
+
+impl Group {
+    fn connection(&mut self) -> &mut Connection {
+        self.connection.as_mut().expect("a group that is not over has its connection")
+    }
+
+    /// Opens an operation's savepoint, and the transaction where there is none.
+    async fn enter(&mut self) -> Result<(), Error> {
+        if let Err(error) = self.leave_dropped().await {
+            self.abandon(&error).await;
+        }
+        if self.state == State::Over {
+            return Err(stopped());
+        }
+        if self.state == State::Idle {
+            self.state = State::Opening;
+            let opened = execute!(self.connection(), "begin immediate");
+            self.state = if opened.is_ok() { State::Open } else { State::Idle };
+            opened?;
+        }
+        self.state = State::Inside;
+        execute!(self.connection(), "savepoint operation").map(drop)
+    }
+
+    /// Undoes what an operation that was dropped, or failed, has left.
+    async fn leave_dropped(&mut self) -> Result<(), Error> {
+        match self.state {
+            State::Opening => self.roll_back().await,
+            State::Inside => {
+                // Fails where the engine gave up the whole transaction, and everybody's work with it.
+                execute!(self.connection(), "rollback to operation")?;
+                execute!(self.connection(), "release operation")?;
+                self.state = State::Open;
+            }
+            State::Idle | State::Open | State::Over => {}
+        }
+        Ok(())
+    }
+
+    /// Undoes everything since the last commit. None of it was acknowledged.
+    async fn abandon(&mut self, error: &Error) {
+        self.roll_back().await;
+        self.fail_waiting(error);
+    }
+
+    async fn roll_back(&mut self) {
+        // The engine may have rolled back by itself; then this says that there is no transaction.
+        let _ = execute!(self.connection(), "rollback");
+        self.state = State::Idle;
+    }
+
+    fn fail_waiting(&mut self, error: &Error) {
+        for waiting in self.waiting.drain(..) {
+            let _ = waiting.done.send(Err(Error::internal("committing", error.to_string())));
+        }
+    }
+}
+
+fn stopped() -> Error {
+    Error::new(Code::ACCOUNT_INTERNAL_ERROR, "the server is stopping")
+}
+
+impl Committer {
+    /// Commits what stands in line, then closes the connection. Later operations are refused.
+    pub(crate) async fn close(&self) {
+        let mut group = self.shared.group.lock().await;
+        if group.state != State::Over {
+            self.shared.commit_group(&mut group).await;
+            group.state = State::Over;
+        }
+        if let Some(connection) = group.connection.take()
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "closing the store");
+        }
+        self.task.abort();
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// One operation that writes. Dropped without [`Write::commit`] it never happened.
+pub struct Write {
+    group: OwnedMutexGuard<Group>,
+    work: Arc<Notify>,
+}
+
+impl Write {
+    /// Waits until what was done is durable. `publish` is called in the order of commits; it must neither block nor
+    /// take long. A caller that is dropped while it waits does not take back what it did.
+    pub async fn commit(mut self, publish: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+        // Proves that the savepoint, and so all that was done since, is still there: an engine that gave up the
+        // transaction would let the next operation open another one, and commit that.
+        execute!(self, "release operation")?;
+        let (done, committed) = oneshot::channel();
+        self.group.state = State::Open;
+        self.group.waiting.push(Waiting { publish: Box::new(publish), done });
+        drop(self);
+        committed.await.map_err(|_| stopped())?
+    }
+}
+
+/// Wakes the committer, whether there is something to commit or to clean up.
+impl Drop for Write {
+    fn drop(&mut self) {
+        self.work.notify_one();
+    }
+}
+
+impl Deref for Write {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.group.connection.as_ref().expect("an operation has the connection until it ends")
+    }
+}
+
+impl DerefMut for Write {
+    fn deref_mut(&mut self) -> &mut Connection {
+        self.group.connection()
+    }
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The binary as an operator runs it: processes, signals, files.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hongyan-server"));
+    // The settings of whoever runs the tests are not the tests'.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("HONGYAN_SERVER_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    binary().args(args).output().expect("the binary can be run")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("text")
+}
+
+/// A serving process, killed when dropped.
+struct Serving {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    /// What it said before it was ready.
+    first_lines: Vec<String>,
+    addr: String,
+}
+
+impl Serving {
+    fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &["--listen", "127.0.0.1:0"])
+    }
+
+    fn start_with(folder: &Path, args: &[&str]) -> Self {
+        let mut command = binary();
+        command.arg("serve").arg("--data").arg(folder).args(args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary can be run");
+        let mut out = BufReader::new(child.stdout.take().expect("it was asked for"));
+        let mut first_lines = Vec::new();
+        let addr = loop {
+            let mut line = String::new();
+            let length = out.read_line(&mut line).expect("text");
+            assert!(length > 0, "the server ended before it was ready: {first_lines:?}");
+            match line.trim_end().strip_prefix("listening on http://") {
+                Some(addr) => break addr.to_owned(),
+                None => first_lines.push(line.trim_end().to_owned()),
+            }
+        };
+        Self { child, out, first_lines, addr }
+    }
+
+    fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.addr).expect("the server listens");
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").expect("the server reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("text");
+        answer
+    }
+
+    /// Sends a signal and waits for the end: the exit code, and what it logged.
+    fn stop_by(mut self, signal: &str) -> (Option<i32>, String) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().expect("kill can be run").success());
+        let status = self.child.wait().expect("it is our child");
+        let mut log = String::new();
+        self.child.stderr.take().expect("it was asked for").read_to_string(&mut log).expect("text");
+        let mut rest = String::new();
+        self.out.read_to_string(&mut rest).expect("text");
+        assert_eq!(rest, "", "nothing follows the line that says where it listens");
+        (status.code(), log)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // Both fail only where it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+#[test]
+fn without_configuration_it_makes_a_demo_app_shows_its_key_once_and_serves() {
+    let folder = folder();
+    let data = folder.path().join("data");
+    let server = Serving::start(&data);
+    let id =
+        server.first_lines.iter().find_map(|line| line.strip_prefix("sdkAppId: ")).expect("it says its app").to_owned();
+    let key =
+        server.first_lines.iter().find_map(|line| line.strip_prefix("key: ")).expect("it shows the key").to_owned();
+    assert!(server.get("/healthz").starts_with("HTTP/1.1 200 "));
+    assert!(server.get("/readyz").starts_with("HTTP/1.1 200 "));
+    assert_eq!(std::fs::metadata(&data).expect("it is there").permissions().mode() & 0o777, 0o700);
+
+    // Beside the running server.
+    let data_text = data.to_str().expect("text");
+    assert_eq!(stdout(&run(&["app", "key", "--data", data_text, &id])), format!("{key}\n"));
+    assert_eq!(stdout(&run(&["app", "list", "--data", data_text])), format!("{id}\tdemo\n"));
+    assert!(run(&["app", "set", &id, "multi_login_policy", "single", "--data", data_text]).status.success());
+    assert_eq!(stdout(&run(&["app", "get", &id, "multi_login_policy", "--data", data_text])), "single\n");
+
+    let (code, log) = server.stop_by("-TERM");
+    assert_eq!(code, Some(0), "{log}");
+    assert!(!log.contains(&key), "the key is in no log");
+
+    let again = Serving::start(&data);
+    assert_eq!(again.first_lines, [] as [&str; 0], "the key is shown once");
+    assert_eq!(again.stop_by("-INT").0, Some(0));
+}
+
+#[test]
+fn a_killed_server_starts_again() {
+    let folder = folder();
+    let first = Serving::start(folder.path());
+    assert_eq!(first.stop_by("-KILL").0, None);
+    let second = Serving::start(folder.path());
+    assert_eq!(second.first_lines, [] as [&str; 0]);
+}
+
+#[test]
+fn a_folder_serves_one_server_at_a_time() {
+    let folder = folder();
+    let _first = Serving::start(folder.path());
+    let path = folder.path().to_str().expect("text");
+    let second = run(&["serve", "--data", path, "--listen", "127.0.0.1:0"]);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(stderr(&second).contains(path), "{}", stderr(&second));
+}
+
+#[test]
+fn settings_come_from_file_environment_and_flags_in_that_order() {
+    let folder = folder();
+    let file = folder.path().join("hongyan.toml");
+    let of_file = folder.path().join("of-file");
+    let of_environment = folder.path().join("of-environment");
+    let of_flag = folder.path().join("of-flag");
+    std::fs::write(&file, format!("data_folder = {of_file:?}\n")).expect("it can be written");
+    let create = |more: &[&str], environment: Option<&Path>| {
+        let mut command = binary();
+        command.args(["app", "create", "shop", "--config"]).arg(&file).args(more);
+        if let Some(folder) = environment {
+            command.env("HONGYAN_SERVER_DATA_FOLDER", folder);
+        }
+        assert!(command.status().expect("the binary can be run").success());
+    };
+    create(&[], None);
+    assert!(of_file.is_dir());
+    create(&[], Some(&of_environment));
+    assert!(of_environment.is_dir());
+    create(&["--data", of_flag.to_str().expect("text")], Some(&of_environment));
+    assert!(of_flag.is_dir());
+}
+
+#[test]
+fn a_wrong_setting_stops_it_with_a_sentence_that_names_it() {
+    let folder = folder();
+    let file = folder.path().join("hongyan.toml");
+    std::fs::write(&file, "[gateway]\nspeed = 1\n").expect("it can be written");
+    let file = file.to_str().expect("text");
+    let data = folder.path().join("data");
+    let data = data.to_str().expect("text");
+    for (args, sentence) in [
+        (&["--config", file][..], format!("the setting gateway.speed (in {file}) is unknown\n")),
+        (&["--listen", "nowhere"], "the setting listen is \"nowhere\" (in --listen): ".to_owned()),
+        (&["--listen", "0.0.0.0:0"], "the setting listen is 0.0.0.0:0, which is not a loopback address".to_owned()),
+        (&["--log-level", "loud"], "the setting log.level is \"loud\"".to_owned()),
+    ] {
+        let output = run(&[&["serve", "--data", data], args].concat());
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).starts_with(&sentence), "{}", stderr(&output));
+        assert_eq!(stdout(&output), "");
+    }
+    assert!(!Path::new(data).exists(), "what was refused has made nothing");
+}
+
+#[test]
+fn beyond_loopback_the_demo_app_is_closed_unless_named() {
+    let folder = folder();
+    let insecure = ["--listen", "0.0.0.0:0", "--insecure"];
+    let server = Serving::start_with(folder.path(), &insecure);
+    assert_eq!(server.first_lines, [] as [&str; 0], "no demo app is made there");
+    drop(server);
+    drop(Serving::start(folder.path()));
+    let (_, log) = Serving::start_with(folder.path(), &insecure).stop_by("-TERM");
+    assert!(log.contains("the demo app is closed"), "{log}");
+}
+
+#[test]
+fn a_user_sig_is_signed_and_verified() {
+    let key = "k".repeat(64);
+    let base = ["--sdkappid", "1400000001", "--key", &key];
+    let signed = run(&[&["usersig", "sign", "--user", "alice"], &base[..]].concat());
+    assert!(signed.status.success());
+    let signature = stdout(&signed);
+    let signature = signature.strip_suffix('\n').expect("one line");
+
+    let verified = run(&[&["usersig", "verify", "--user", "alice"], &base[..], &[signature]].concat());
+    assert!(verified.status.success());
+    assert!(stdout(&verified).contains(r#""identifier":"alice""#), "{}", stdout(&verified));
+
+    let refused = run(&[&["usersig", "verify", "--user", "bob"], &base[..], &[signature]].concat());
+    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(stdout(&refused), "");
+    assert!(stderr(&refused).starts_with("70013 "), "{}", stderr(&refused));
+}
