@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a client is made from.
+
+use std::path::PathBuf;
+
+use hongyan_protocol::account as wire;
+use hongyan_protocol::ids::SdkAppId;
+
+use crate::connection::address::Address;
+use crate::error::ImError;
+
+/// What a client is made from.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct ClientConfig {
+    /// The app, as the server knows it.
+    pub sdk_app_id: i64,
+    /// The server: `http://host:port` (`https` is not supported yet).
+    pub server_url: String,
+    /// A folder of the app's own, for what the SDK stores. It is made where it does not exist. Clients of
+    /// several users may share one.
+    pub data_folder: String,
+    /// What kind of device this is: the server's rule on how many devices may be logged in at once speaks of it.
+    pub platform: Platform,
+    /// The least important lines that the log file and the log listener get.
+    pub log_level: LogLevel,
+    /// Whether unencrypted connections beyond this machine are allowed. For development only: everybody on the
+    /// way can read and change what passes.
+    pub is_insecure_allowed: bool,
+}
+
+/// What kind of device a client runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, uniffi::Enum)]
+pub enum Platform {
+    /// An Android phone or tablet.
+    Android,
+    /// An iPhone.
+    Iphone,
+    /// An iPad.
+    Ipad,
+    /// A Windows computer.
+    Windows,
+    /// A Mac.
+    Mac,
+    /// A Linux computer.
+    Linux,
+    /// A browser or a mini-program.
+    Web,
+}
+
+impl Platform {
+    pub(crate) fn on_the_wire(self) -> wire::Platform {
+        match self {
+            Self::Android => wire::Platform::Android,
+            Self::Iphone => wire::Platform::Iphone,
+            Self::Ipad => wire::Platform::Ipad,
+            Self::Windows => wire::Platform::Windows,
+            Self::Mac => wire::Platform::Mac,
+            Self::Linux => wire::Platform::Linux,
+            Self::Web => wire::Platform::Web,
+        }
+    }
+}
+
+/// How important a line of the log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, uniffi::Enum)]
+pub enum LogLevel {
+    /// Everything, for those who look for an error in the SDK.
+    Debug,
+    /// What the client does.
+    Info,
+    /// What went wrong and was put right, or will be tried again.
+    Warn,
+    /// What failed.
+    Error,
+    /// Nothing.
+    None,
+}
+
+/// A config that was checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) sdk_app_id: SdkAppId,
+    pub(crate) server: Address,
+    pub(crate) data_folder: PathBuf,
+    pub(crate) platform: Platform,
+    pub(crate) log_level: LogLevel,
+}
+
+impl Settings {
+    pub(crate) fn check(config: ClientConfig) -> Result<Self, ImError> {
+        Ok(Self {
+            sdk_app_id: SdkAppId::parse(config.sdk_app_id)
+                .map_err(|error| ImError::new(hongyan_protocol::codes::Code::INVALID_PARAMETERS, error.what))?,
+            server: Address::parse(&config.server_url, config.is_insecure_allowed)?,
+            data_folder: PathBuf::from(config.data_folder),
+            platform: config.platform,
+            log_level: config.log_level,
+        })
+    }
+}

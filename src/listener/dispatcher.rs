@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The thread that calls listeners.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
+
+use tokio::sync::watch;
+
+use crate::config::LogLevel;
+use crate::error::ImError;
+use crate::listener::events::EventRef;
+use crate::listener::queue::{Batch, Queue};
+use hongyan_protocol::codes::Code;
+
+/// One thread of a client's own that delivers what is pushed. Pushing never waits: what waits is coalesced and
+/// bounded, see [`Queue`].
+#[derive(Debug)]
+pub(crate) struct Dispatcher {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Held for a push or a pop, never during a delivery.
+    queue: Mutex<Waiting>,
+    filled: Condvar,
+    thread: OnceLock<ThreadId>,
+    /// Whether the thread has ended.
+    ended: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    queue: Queue,
+    is_closed: bool,
+}
+
+impl Dispatcher {
+    /// A dispatcher whose thread is not started yet.
+    pub(crate) fn new() -> Self {
+        let shared = Shared {
+            queue: Mutex::default(),
+            filled: Condvar::new(),
+            thread: OnceLock::new(),
+            ended: watch::Sender::new(false),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Starts the thread. `deliver` is called on it with one batch after another.
+    pub(crate) fn start(&self, deliver: impl FnMut(Batch) + Send + 'static) -> Result<(), ImError> {
+        let shared = Arc::clone(&self.shared);
+        thread::Builder::new()
+            .name("hongyan-listener".to_owned())
+            .spawn(move || run(&shared, deliver))
+            .map(drop)
+            .map_err(|error| ImError::new(Code::CORE_INIT_FAILED, format!("no thread for listeners: {error}")))
+    }
+
+    /// Lets listeners hear of something, soon.
+    pub(crate) fn push(&self, event: EventRef) {
+        self.waiting().queue.push(event);
+        self.shared.filled.notify_one();
+    }
+
+    /// Lets the log listener have a line, soon.
+    pub(crate) fn push_log(&self, level: LogLevel, text: String) {
+        self.waiting().queue.push_log(level, text);
+        self.shared.filled.notify_one();
+    }
+
+    /// Forgets what would be read from a store that is now closed.
+    pub(crate) fn forget_references(&self) {
+        self.waiting().queue.forget_references();
+    }
+
+    /// Ends the thread after the delivery that runs; what waits is forgotten.
+    pub(crate) fn close(&self) {
+        self.waiting().is_closed = true;
+        self.shared.filled.notify_one();
+    }
+
+    /// Whether the caller is called by a listener.
+    pub(crate) fn is_own_thread(&self) -> bool {
+        self.shared.thread.get() == Some(&thread::current().id())
+    }
+
+    /// Waits until the thread has ended.
+    pub(crate) async fn ended(&self) {
+        let _ = self.shared.ended.subscribe().wait_for(|has_ended| *has_ended).await;
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn run(shared: &Shared, mut deliver: impl FnMut(Batch)) {
+    let _ = shared.thread.set(thread::current().id());
+    while let Some(batch) = next(shared) {
+        deliver(batch);
+    }
+    shared.ended.send_replace(true);
+}
+
+fn next(shared: &Shared) -> Option<Batch> {
+    let mut waiting = shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        if waiting.is_closed {
+            return None;
+        }
+        if let Some(batch) = waiting.queue.pop() {
+            return Some(batch);
+        }
+        waiting = shared.filled.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::*;
+use crate::listener::events::ConversationRow;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[test]
+fn a_slow_listener_delays_nobody_and_hears_everything_at_last() {
+    let dispatcher = Dispatcher::new();
+    let (delivered, deliveries) = mpsc::channel();
+    let (go, gate) = mpsc::channel::<()>();
+    dispatcher
+        .start(move |batch| {
+            gate.recv().unwrap();
+            delivered.send(batch).unwrap();
+        })
+        .unwrap();
+    dispatcher.push(EventRef::TotalUnread);
+    // No push waits for the listener, which has not been let go yet.
+    for number in 0..100_000 {
+        dispatcher.push(EventRef::ConversationChanged(ConversationRow(number % 10)));
+    }
+    go.send(()).unwrap();
+    go.send(()).unwrap();
+    let mut rows = Vec::new();
+    while rows.len() < 10 {
+        match deliveries.recv_timeout(PATIENCE).unwrap() {
+            Batch::ConversationChanged(batch) => rows.extend(batch),
+            other => assert_eq!(other, Batch::TotalUnread),
+        }
+        // The first delivery may have begun before the last push.
+        let _ = go.send(());
+    }
+    dispatcher.close();
+}
+
+#[tokio::test]
+async fn a_close_ends_the_thread_and_forgets_what_waits() {
+    let dispatcher = Arc::new(Dispatcher::new());
+    let (begun, has_begun) = mpsc::channel();
+    let (end, ended) = mpsc::channel::<()>();
+    dispatcher
+        .start(move |_| {
+            begun.send(()).unwrap();
+            ended.recv().unwrap();
+        })
+        .unwrap();
+    dispatcher.push(EventRef::TotalUnread);
+    has_begun.recv_timeout(PATIENCE).unwrap();
+    dispatcher.push(EventRef::SelfInfo);
+    dispatcher.close();
+    end.send(()).unwrap();
+    tokio::time::timeout(PATIENCE, dispatcher.ended()).await.unwrap();
+    assert!(has_begun.try_recv().is_err(), "nothing is delivered after the close");
+    dispatcher.push(EventRef::SelfInfo);
+}
+
+#[test]
+fn the_thread_of_listeners_knows_itself() {
+    let dispatcher = Arc::new(Dispatcher::new());
+    let (told, answer) = mpsc::channel();
+    let asked = Arc::clone(&dispatcher);
+    dispatcher.start(move |_| told.send(asked.is_own_thread()).unwrap()).unwrap();
+    dispatcher.push(EventRef::TotalUnread);
+    assert!(answer.recv_timeout(PATIENCE).unwrap());
+    assert!(!dispatcher.is_own_thread());
+    dispatcher.close();
+}
