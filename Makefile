@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every task that a person runs. What is longer than a line or two is a script in .ci/.
+.DEFAULT_GOAL := help
+.PHONY: help demo chat serve check fmt lint test doc deny soak fuzz
+
+FUZZ_SECONDS ?= 60
+SOAK_RUNS ?= 50
+ARGS ?=
+
+help: ## list these tasks
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## three people chat through a real server that is killed in the middle
+	@cargo build --locked --example demo
+	@cargo run --quiet --locked --example demo
+
+# USER alone would be the login name that every shell exports.
+chat: ## a chat in the terminal: USER=alice PEER=bob [SERVER=http://host:port]
+ifneq ($(origin USER) $(origin PEER),command line command line)
+	@echo 'usage: make chat USER=alice PEER=bob [SERVER=http://host:port]' >&2; exit 2
+else
+	@cargo run --quiet --locked --example chat -- --user '$(USER)' --peer '$(PEER)' $(if $(SERVER),--server '$(SERVER)') $(ARGS)
+endif
+
+serve: ## run the server on its defaults; more arguments in ARGS="--listen 127.0.0.1:8080"
+	@cargo run --quiet --locked -p hongyan-server -- serve $(ARGS)
+
+check: ## compile everything, quickly, without building it
+	@cargo check --workspace --all-targets
+
+fmt: ## format the code
+	@cargo fmt --all
+	@cargo fmt --manifest-path fuzz/Cargo.toml
+
+lint: ## formatting and clippy, warnings denied
+	@cargo fmt --all --check
+	@cargo fmt --manifest-path fuzz/Cargo.toml --check
+	@cargo clippy --workspace --all-targets --locked -- -D warnings
+
+test: ## everything that must hold before a change lands; installs what is missing
+	@.ci/test
+
+doc: ## build the documentation into target/doc
+	@RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
+
+deny: ## licences, sources and known vulnerabilities of the dependencies
+	@.ci/deny policy
+	@.ci/deny advisories || test $$? -eq 3
+
+soak: ## the long tests, then the end-to-end suite SOAK_RUNS=50 times
+	@SOAK_RUNS='$(SOAK_RUNS)' .ci/soak
+
+fuzz: ## each fuzz target for FUZZ_SECONDS=60
+	@.ci/fuzz '$(FUZZ_SECONDS)'

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the end-to-end tests stand on: real servers, real clients in folders of their own, and a network between them
+//! that breaks on command.
+//!
+//! * [`server`]: a server in this process. [`process`]: one in a process of its own, to be killed; a client likewise.
+//! * [`device`]: a client with recording listeners ([`recorder`]). [`wire`]: a client without an SDK, frame by frame.
+//! * [`proxy`]: the network between them. [`wait`]: waiting for what happens, without sleeping.
+//! * [`view`]: messages in a form that can be compared. [`app`]: a tenant and its tickets.
+
+pub mod app;
+pub mod device;
+pub mod frames;
+pub mod net;
+pub mod process;
+pub mod proxy;
+pub mod recorder;
+pub mod server;
+pub mod view;
+pub mod wait;
+pub mod wire;
+
+/// Whether the long tests run, those named `soak_…`.
+pub fn is_soak() -> bool {
+    std::env::var("HONGYAN_SOAK").is_ok_and(|value| value == "1")
+}

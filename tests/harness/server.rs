@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A real server in this process, on a port, in a folder and by a clock of its own.
+
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::path::Path;
+
+use hongyan_protocol::clock::Clock;
+use hongyan_server::config::Config;
+use hongyan_server::server::Server;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use super::app::App;
+use super::device::DeviceSpec;
+use super::net;
+use super::proxy::Proxy;
+use super::wait::within;
+use super::wire::Wire;
+
+/// Where a server is and the app it made at its first start.
+pub struct Endpoint {
+    addr: SocketAddr,
+    app: App,
+}
+
+impl Endpoint {
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// A device of a user of this server's app, with an SDK of its own.
+    pub fn device(&self, user: &str) -> DeviceSpec {
+        DeviceSpec::new(self.app.clone(), user, format!("http://{}", self.addr))
+    }
+
+    /// A logged-in user without an SDK.
+    pub async fn wire(&self, user: &str) -> Wire {
+        Wire::login(self.addr, &self.app, user).await
+    }
+
+    /// A proxy before this server.
+    pub async fn proxy(&self) -> Proxy {
+        Proxy::start(self.addr, 0).await
+    }
+}
+
+/// A server and the folder it works in.
+pub struct TestServer {
+    /// Nothing while it is stopped.
+    server: Option<Server>,
+    folder: TempDir,
+    clock: Clock,
+    endpoint: Endpoint,
+}
+
+impl Deref for TestServer {
+    type Target = Endpoint;
+
+    fn deref(&self) -> &Endpoint {
+        &self.endpoint
+    }
+}
+
+impl TestServer {
+    /// A new server on an empty folder.
+    pub async fn start() -> Self {
+        Self::start_in(tempfile::tempdir().expect("a folder for the server")).await
+    }
+
+    /// A server on a folder that may hold data.
+    pub async fn start_in(folder: TempDir) -> Self {
+        let clock = Clock::system();
+        let listener = net::bind().await;
+        let addr = listener.local_addr().expect("a bound listener has an address");
+        let server = serve(folder.path(), listener, clock.clone()).await;
+        let (id, key) = server.demo_app();
+        let endpoint = Endpoint { addr, app: App { id, key } };
+        Self { server: Some(server), folder, clock, endpoint }
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A second tenant.
+    pub async fn create_app(&self, name: &str) -> App {
+        let server = self.server.as_ref().expect("the server runs");
+        let (id, key) = server.create_app(name).await.expect("an app can be made");
+        App { id, key }
+    }
+
+    /// Stops gracefully and waits for the end.
+    pub async fn stop(&mut self) {
+        let server = self.server.take().expect("the server runs");
+        within("the server's end", server.shutdown()).await;
+    }
+
+    /// Starts again on the same folder and port.
+    pub async fn start_again(&mut self) {
+        let listener = net::bind_again(self.addr()).await;
+        self.server = Some(serve(self.folder.path(), listener, self.clock.clone()).await);
+    }
+
+    /// What a stopped server leaves behind.
+    pub fn into_parts(self) -> (TempDir, Endpoint) {
+        assert!(self.server.is_none(), "the server is stopped");
+        (self.folder, self.endpoint)
+    }
+}
+
+async fn serve(folder: &Path, listener: TcpListener, clock: Clock) -> Server {
+    let config = Config::for_folder(folder);
+    let server = Server::start_with_clock(config, listener, clock);
+    within("a server", server).await.unwrap_or_else(|error| panic!("the server does not start: {error}"))
+}

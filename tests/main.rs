@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Every end-to-end test, in one binary: real servers, real clients, a network between them that breaks on command.
+//!
+//! A module per promise of the project; a test's name is what it guards. The long ones (`soak_…`) run only with
+//! `HONGYAN_SOAK=1`. A failure of a random test prints its seed; `HONGYAN_SEED` runs that one again.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
+
+mod catch_up;
+mod clock;
+mod delivery;
+mod devices;
+mod groups;
+mod harness;
+mod hostile;
+mod listeners;
+mod offline;
+mod outbox;
+mod properties;
+mod session;
+mod slow_reader;
+mod tenants;
+mod tidy;
