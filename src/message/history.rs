@@ -109,6 +109,7 @@ async fn read_merged(local: &Local, reading: &Reading) -> Result<HistoryPage, Im
             (Some(hole), HistoryDirection::Newer) => (Page::After(hole.from.previous()), Some(hole.from)),
         };
         let limit = reading.count.clamp(FETCH_MIN, MESSAGES_PER_PAGE_MAX);
+        let generation = local.generation();
         let (fetched, messages) = local.fetch(&reading.id, ask, limit).await?;
         if progress.is_some_and(|seq| !fetched.covered.contains(seq)) {
             return Err(ImError::new(Code::DECODE_FAILED, "a page of messages does not begin where it was asked for"));
@@ -117,6 +118,9 @@ async fn read_merged(local: &Local, reading: &Reading) -> Result<HistoryPage, Im
             return Ok(nothing());
         }
         let mut batch = Batch::begin(&local.store, local.user(), [reading.id.clone()]).await?;
+        if local.generation() != generation {
+            return Err(ImError::new(Code::NETWORK_DISCONNECTED, "the page belongs to a cache that was dropped"));
+        }
         batch.add_page(&reading.id, &fetched, messages)?;
         local.announce(batch.save().await?);
         known = find(local, &reading.id).await?;

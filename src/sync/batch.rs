@@ -16,6 +16,7 @@ use crate::listener::events::{ConversationRow, EventRef};
 use crate::message::queries::{self as messages, NewRow, SentRow};
 use crate::store::{Store, Transaction, to_json};
 use crate::sync::queries::{self, SyncState};
+use crate::sync::ranges::RangeSet;
 use crate::sync::raw::RawMessage;
 
 /// One write of what the server told.
@@ -354,7 +355,12 @@ impl Batch {
             }
             messages::insert(&mut self.tx, &rows).await?;
         }
-        messages::set_sent(&mut self.tx, &self.sent).await?;
+        if !self.sent.is_empty() {
+            if messages::is_contradicted(&mut self.tx, &to_json(&self.sent)?).await? {
+                return Err(WriteError::Contradiction("another message than before where one was sent to"));
+            }
+            messages::set_sent(&mut self.tx, &self.sent).await?;
+        }
         messages::set_failed(&mut self.tx, &self.failed).await?;
         let failed = self.failed.iter().map(|(id, _)| *id);
         messages::dequeue(&mut self.tx, &arrived.iter().copied().chain(failed).collect::<Vec<_>>()).await?;
@@ -377,7 +383,7 @@ impl Batch {
         let changed = self.known.values().filter(|loaded| loaded.now != loaded.before);
         conversations::save(&mut self.tx, &changed.map(|loaded| &loaded.now).collect::<Vec<_>>()).await?;
         // What was held of a log that was replaced is gone from the table already.
-        let nothing = crate::sync::ranges::RangeSet::default();
+        let nothing = RangeSet::default();
         let held: Vec<_> = self
             .known
             .values()

@@ -8,7 +8,7 @@
 //! the comparison advance, so that a failure anywhere repeats it.
 
 use hongyan_protocol::codes::Code;
-use hongyan_protocol::ids::{ConversationId, InstanceId, Seq};
+use hongyan_protocol::ids::{ConversationId, InstanceId, Seq, Version};
 use hongyan_protocol::limits::{HEADS_PER_PAGE_MAX, SYNC_PROBES_MAX};
 use hongyan_protocol::sync::{Sync, SyncCursor, SyncPage};
 
@@ -145,11 +145,12 @@ pub(super) async fn meet_instance(local: &Local, instance: InstanceId) -> Result
 /// Drops what came from the server. What only this device has stays: the outbox, what failed, drafts.
 pub(super) async fn forget_all(local: &Local) -> Result<(), WriteError> {
     let mut batch = Batch::begin(&local.store, local.user(), []).await?;
+    local.begin_generation();
     message::queries::forget_all(batch.tx()).await?;
     conversation::queries::forget_all(batch.tx()).await?;
     let state = batch.state();
     state.since_ms = None;
-    state.version = hongyan_protocol::ids::Version::ZERO;
+    state.version = Version::ZERO;
     let mut written = batch.save().await?;
     written.events.push(EventRef::TotalUnread);
     local.announce(written);

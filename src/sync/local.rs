@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Everything of one user on this device.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hongyan_protocol::ids::{MessageId, SeqRange, UserId};
@@ -31,6 +31,8 @@ pub(crate) struct Local {
     inbox: Arc<Inbox>,
     /// Whether the heads were compared since the last connection: the store then knows every conversation's end.
     is_current: AtomicBool,
+    /// Rises whenever the cache is dropped: what was asked of the server before belongs to another cache.
+    generation: AtomicU64,
     /// Set to end the task.
     closing: watch::Sender<bool>,
     /// Taken by whoever closes first.
@@ -55,6 +57,7 @@ impl Local {
             user,
             inbox: Arc::default(),
             is_current: AtomicBool::new(false),
+            generation: AtomicU64::new(0),
             closing: watch::Sender::new(false),
             task: Mutex::new(None),
             context,
@@ -81,6 +84,15 @@ impl Local {
 
     pub(super) fn set_current(&self, is_current: bool) {
         self.is_current.store(is_current, Ordering::Release);
+    }
+
+    /// Which cache this is. It changes only while a write is running.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    pub(super) fn begin_generation(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Ends the task and closes the store; returns when both have happened.

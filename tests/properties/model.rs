@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use hongyan::message::{HistorySource, MessageStatus};
-use hongyan_protocol::conversation::Head;
+use hongyan_protocol::conversation::{Head, unread};
 use hongyan_protocol::ids::LogKey;
 use hongyan_protocol::message::{Element, GroupTipsType, Message};
 
@@ -97,8 +97,8 @@ impl Truth {
         let mut logs = HashMap::new();
         let mut heads = Vec::new();
         for (user, wire) in wires.iter_mut().enumerate() {
-            for peer in user + 1..USERS.len() {
-                logs.insert((user, peer), Log::new(wire.history(&to_user(USERS[peer])).await));
+            for (peer, name) in USERS.iter().enumerate().skip(user + 1) {
+                logs.insert((user, peer), Log::new(wire.history(&to_user(name)).await));
             }
             let all = wire.heads().await.into_iter().flat_map(|page| page.heads);
             heads.push(all.map(|head| (head.state.key.clone(), head)).collect());
@@ -157,19 +157,14 @@ impl Truth {
 
     /// No position is before what was marked, and unread is what a count from the log gives.
     pub fn check_reads(&self, world: &World) {
-        for user in 0..USERS.len() {
+        for (user, name) in USERS.iter().enumerate() {
             for place in places_of(user) {
                 let Some(head) = self.head(user, place) else { continue };
                 let window = self.window(user, place);
                 let state = &head.state;
-                let counted = hongyan_protocol::conversation::unread(
-                    head.counted,
-                    state.own_counted,
-                    state.base_counted,
-                    state.base_own,
-                );
-                let expected = self.log(user, place).unread(USERS[user], window, state.read_seq.get());
-                assert_eq!(counted, expected, "unread of {} in {place:?}", USERS[user]);
+                let counted = unread(head.counted, state.own_counted, state.base_counted, state.base_own);
+                let expected = self.log(user, place).unread(name, window, state.read_seq.get());
+                assert_eq!(counted, expected, "unread of {name} in {place:?}");
             }
         }
         for marked in &world.marked {

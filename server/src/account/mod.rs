@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Accounts: logging in and out, the places of devices, profiles, and the head of each user's own stream.
 //!
-//! [`policy`] says whom a login kicks, [`token`] what a session is resumed with.
+//! `policy` says whom a login kicks, `token` what a session is resumed with.
 
 mod login;
 mod policy;

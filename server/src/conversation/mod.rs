@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Conversations: the log between two users or of a group, and each user's own row of it.
 //!
-//! Membership of a group is such a row whose end is open. [`logs`], [`rows`] and [`changes`] hold the tables;
-//! [`members`] is who hears of a message, [`read`] the read positions, [`heads`] catching up.
+//! Membership of a group is such a row whose end is open. `logs`, `rows` and `changes` hold the tables;
+//! `members` is who hears of a message, `read` the read positions, `heads` catching up.
 
 pub(crate) mod changes;
 mod heads;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Groups: making them and who is in them.
 //!
-//! [`policy`] is the table of what differs between types. Membership is the open end of a member's own row in the room
+//! `policy` is the table of what differs between types. Membership is the open end of a member's own row in the room
 //! of conversations; what happens to it is told by a tip in the group's log, written in the same operation.
 
 mod create;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Messages: sending them and reading logs.
 //!
-//! [`writer`] stores what is sent, in batches; [`ledger`] is the one way into a log; [`history`] reads pages.
+//! `writer` stores what is sent, in batches; `ledger` is the one way into a log; `history` reads pages.
 
 mod batch;
 mod history;

@@ -3,7 +3,7 @@
 //!
 //! Rooms write query text that SQLite and PostgreSQL both understand and run it through the macros of
 //! [`connection`]; many rows travel as one JSON array of arrays, read with `json_each($1)`, so that a batch is one
-//! statement. Writes share commits, see [`write`].
+//! statement. Writes share commits, see [`mod@write`].
 
 pub mod connection;
 mod folder;

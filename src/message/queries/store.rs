@@ -26,7 +26,8 @@ pub(crate) struct NewRow {
     pub(crate) body: String,
 }
 
-/// Whether the store has another message at one of these places: then the server's log is not the one it was.
+/// Whether the store has another message at one of these places (a JSON array of [`NewRow`] or [`SentRow`]): then the
+/// server's log is not the one it was.
 pub(crate) async fn is_contradicted(tx: &mut Transaction, rows: &str) -> Result<bool, ImError> {
     Ok(sqlx::query_scalar(
         "select exists ( \
@@ -85,9 +86,6 @@ pub(crate) struct SentRow {
 
 /// Puts messages that were sent from here to their places.
 pub(crate) async fn set_sent(tx: &mut Transaction, sent: &[SentRow]) -> Result<(), ImError> {
-    if sent.is_empty() {
-        return Ok(());
-    }
     sqlx::query(
         "update message set anchor_seq = j.value ->> 'seq', sub = 0, status = 2, failure = null, \
                 timestamp_ms = j.value ->> 'server_ms' \
