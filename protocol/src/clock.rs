@@ -60,7 +60,9 @@ impl Clock {
             self.0.origin_wall_ms
         } else {
             // A machine set before 1970 reads as 1970.
-            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(0))
+            SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(0))
         };
         let advanced = i64::try_from(*self.0.advanced_ms.borrow()).unwrap_or(i64::MAX);
         base.saturating_add(advanced).saturating_add(self.0.wall_offset_ms.load(Ordering::Relaxed))
@@ -68,7 +70,8 @@ impl Clock {
 
     /// Milliseconds since the clock was made. They never fall, whatever the wall shows.
     pub fn monotonic_ms(&self) -> u64 {
-        let passed = if self.0.is_frozen { 0 } else { u64::try_from(self.0.origin.elapsed().as_millis()).unwrap_or(u64::MAX) };
+        let passed =
+            if self.0.is_frozen { 0 } else { u64::try_from(self.0.origin.elapsed().as_millis()).unwrap_or(u64::MAX) };
         passed.saturating_add(*self.0.advanced_ms.borrow())
     }
 

@@ -95,7 +95,7 @@ fn check(text: &[u8]) -> Result<(), FrameError> {
 /// A request as it travels, its parameters not yet read.
 #[derive(Debug, Deserialize)]
 pub struct ClientFrame {
-    /// Chosen by the client; the answer carries it.
+    /// Chosen by the client, 1 or more; the answer carries it. 0 is the server's, for what it could not read.
     pub id: u64,
     /// Which request it is.
     pub method: String,
@@ -113,7 +113,8 @@ impl ClientFrame {
     pub fn parse(text: &[u8]) -> Result<Self, FrameError> {
         check(text)?;
         let frame: Self = serde_json::from_slice(text).map_err(|_| FrameError::Malformed)?;
-        if frame.id > INTEGER_MAX.unsigned_abs() { Err(FrameError::Malformed) } else { Ok(frame) }
+        let is_id = (1..=INTEGER_MAX.unsigned_abs()).contains(&frame.id);
+        if is_id { Ok(frame) } else { Err(FrameError::Malformed) }
     }
 
     /// Reads the parameters as those of one call.
@@ -203,5 +204,21 @@ impl ServerFrame {
             Envelope { id: Some(id), result: Some(result), .. } => Ok(Self::Reply { id, outcome: Ok(result) }),
             _ => Err(FrameError::Malformed),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_id_is_a_number_from_one_to_the_largest_exact_integer() {
+        let parse = |id: u64| {
+            let text = format!(r#"{{"id":{id},"method":"ping"}}"#);
+            ClientFrame::parse(text.as_bytes()).map(|frame| frame.id)
+        };
+        let largest = INTEGER_MAX.unsigned_abs();
+        assert_eq!([parse(1), parse(largest)], [Ok(1), Ok(largest)]);
+        assert_eq!([parse(0), parse(largest + 1)], [Err(FrameError::Malformed); 2]);
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Messages: what they hold, sending them, and reading a conversation's log.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
@@ -17,7 +18,8 @@ pub enum Element {
     Custom(CustomElement),
     /// What happened in a group. Only servers make it.
     GroupTips(GroupTips),
-    /// An element newer than this code, kept as it came. Servers refuse it from clients.
+    /// An element newer than this code, by its type or by its fields, kept as it came. Servers refuse it from
+    /// clients.
     Unknown(Value),
 }
 
@@ -104,12 +106,20 @@ impl<'de> Deserialize<'de> for Element {
         use serde::de::Error;
         let value = Value::deserialize(deserializer)?;
         match value.get("type").and_then(Value::as_str) {
-            Some("text") => serde_json::from_value(value).map(Self::Text).map_err(D::Error::custom),
-            Some("custom") => serde_json::from_value(value).map(Self::Custom).map_err(D::Error::custom),
-            Some("group_tips") => serde_json::from_value(value).map(Self::GroupTips).map_err(D::Error::custom),
+            Some("text") => Ok(known(value, Self::Text)),
+            Some("custom") => Ok(known(value, Self::Custom)),
+            Some("group_tips") => Ok(known(value, Self::GroupTips)),
             Some(_) => Ok(Self::Unknown(value)),
             None => Err(D::Error::custom("an element has a type")),
         }
+    }
+}
+
+/// An element of a type that this code knows, unless its fields are newer: the rest of its message is still read.
+fn known<T: DeserializeOwned>(value: Value, element: fn(T) -> Element) -> Element {
+    match T::deserialize(&value) {
+        Ok(fields) => element(fields),
+        Err(_) => Element::Unknown(value),
     }
 }
 
@@ -147,15 +157,16 @@ impl MessageBody {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Priority {
-    /// Not said.
-    #[default]
-    Default,
     /// Before all others.
     High,
     /// As usual.
     Normal,
     /// Dropped first.
     Low,
+    /// Not said, or one newer than this code.
+    #[default]
+    #[serde(other)]
+    Default,
 }
 
 impl Priority {
@@ -361,4 +372,37 @@ pub struct NewChange {
 
 impl Event for NewChange {
     const NAME: &'static str = "change";
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_newer_in_a_body_leaves_the_rest_of_it_readable() {
+        let elements = json!([
+            {"type": "text", "text": "one"},
+            {"type": "text", "text": {"runs": []}},
+            {"type": "custom", "data": 5},
+            {"type": "group_tips", "tips": "invite"},
+            {"type": "hologram"},
+        ]);
+        let body: MessageBody =
+            serde_json::from_value(json!({"elements": elements, "priority": "immediate"})).expect("it is readable");
+        assert_eq!(body.priority, Priority::Default);
+        assert_eq!(body.elements[0], Element::Text(TextElement { text: "one".to_owned() }));
+        for (element, text) in body.elements.iter().zip(elements.as_array().expect("a list")).skip(1) {
+            assert_eq!(element, &Element::Unknown(text.clone()));
+        }
+    }
+
+    #[test]
+    fn a_priority_keeps_its_name() {
+        for (priority, name) in [(Priority::Default, "default"), (Priority::High, "high"), (Priority::Low, "low")] {
+            assert_eq!(serde_json::to_value(priority).expect("it is text"), json!(name));
+            assert_eq!(serde_json::from_value::<Priority>(json!(name)).expect("it is known"), priority);
+        }
+    }
 }

@@ -52,16 +52,16 @@ pub struct SyncCursor {
     pub log: LogId,
 }
 
-/// A page of heads.
+/// A page of heads. `H` is what a head is read as: a client that reads them one by one keeps their text at first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SyncPage {
+pub struct SyncPage<H = Head> {
     /// The server's time when this page was read. The first page's is the next sync's `since_ms`.
     pub server_ms: i64,
     /// Whether the server holds less than the client named, or never saw the client's version: the client drops
     /// what it cached and asks again without `since_ms`.
     pub is_behind_client: bool,
     /// Highest order key first.
-    pub heads: Vec<Head>,
+    pub heads: Vec<H>,
     /// Where the next page begins; nothing after the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<SyncCursor>,
