@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use hongyan_protocol::account::{Done, GetProfiles, Login, Profiles, Resume, SelfInfo, Session, SetSelfInfo};
 use hongyan_protocol::clock::Clock;
-use hongyan_protocol::codes::Code;
 use hongyan_protocol::conversation::{ConversationStates, MarkRead};
 use hongyan_protocol::group::{CreateGroup, CreatedGroup, InviteToGroup, MemberResults, QuitGroup};
 use hongyan_protocol::ids::{DeviceId, InstanceId, SdkAppId, UserId};
@@ -75,7 +74,7 @@ impl Rooms {
     /// runs on the same folder.
     pub async fn open(config: RoomsConfig, clock: Clock, bus: Arc<Bus>) -> Result<Arc<Self>, Error> {
         let folder = FolderLock::take(&config.data_folder)?;
-        let store = Arc::new(Store::open(&config.data_folder, clock.clone()).await?);
+        let store = Arc::new(Store::open_alone(&config.data_folder, clock.clone(), &folder).await?);
         let apps = Arc::new(Apps::new(Arc::clone(&store), clock.clone()));
         let accounts = Accounts {
             store: Arc::clone(&store),
@@ -97,7 +96,7 @@ impl Rooms {
         self.store.close().await;
     }
 
-    /// Becomes true when the store can no longer say what it holds (a commit failed). Nothing is written after it; the
+    /// Becomes true when the store can no longer say what it holds (a commit failed, a task panicked). Nothing is written after it; the
     /// server must stop.
     pub fn failed(&self) -> watch::Receiver<bool> {
         self.store.failed()
@@ -110,10 +109,13 @@ impl Rooms {
 
     /// Whether the store answers a query now, and still takes writes.
     pub async fn check(&self) -> Result<(), Error> {
-        if *self.store.failed().borrow() {
-            return Err(Error::new(Code::ACCOUNT_INTERNAL_ERROR, "the store has failed"));
-        }
-        self.apps.find_demo().await.map(drop)
+        self.store.check().await
+    }
+
+    /// The store itself, for tests that hold it up or break it.
+    #[cfg(test)]
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     /// The apps and their settings.
@@ -169,7 +171,8 @@ impl Rooms {
         self.conversations.get_changes(caller, params).await
     }
 
-    /// Moves read positions forward.
+    /// Moves read positions forward. Many at once are moved in several operations, so that a call that is dropped, or
+    /// fails midway, may have moved some of them.
     pub async fn mark_read(&self, caller: &Caller, params: MarkRead) -> Result<ConversationStates, Error> {
         self.conversations.mark_read(caller, params).await
     }

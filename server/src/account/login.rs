@@ -67,7 +67,16 @@ impl Accounts {
     pub(crate) async fn logout(&self, caller: &Caller) -> Result<Done, Error> {
         let mut write = self.store.begin().await?;
         queries::delete_slots(&mut write, caller.app, &caller.user, &[(caller.device, caller.epoch)]).await?;
-        write.commit(|| {}).await?;
+        // A session of the same login may have been taken up while this was on its way: it has no place any more.
+        let hint = Hint::Kick {
+            app: caller.app,
+            user: caller.user.clone(),
+            devices: vec![(caller.device, caller.epoch)],
+            reason: "the login was ended".to_owned(),
+            except: Some(caller.session),
+        };
+        let bus = Arc::clone(&self.bus);
+        write.commit(move || bus.publish(hint)).await?;
         Ok(Done {})
     }
 
@@ -115,5 +124,5 @@ async fn take_slot(
 
 fn kick_hint(app: SdkAppId, user: &UserId, devices: Vec<(DeviceId, i64)>, platform: Platform) -> Option<Hint> {
     let reason = format!("the user logged in on another device ({})", platform.name());
-    (!devices.is_empty()).then(|| Hint::Kick { app, user: user.clone(), devices, reason })
+    (!devices.is_empty()).then(|| Hint::Kick { app, user: user.clone(), devices, reason, except: None })
 }

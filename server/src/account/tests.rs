@@ -127,6 +127,10 @@ async fn a_logout_of_an_older_login_leaves_the_newer_one_of_the_device() {
     assert!(world.take_hints().is_empty(), "a device does not kick itself");
     world.rooms.logout(&older.caller).await.unwrap();
     world.rooms.check_login(&newer.caller).await.unwrap();
+    let hints = world.take_hints();
+    let [Hint::Kick { devices, except, .. }] = hints.as_slice() else { panic!("{hints:?}") };
+    assert_eq!(devices.as_slice(), [(device, older.caller.epoch)], "a session that was taken up meanwhile ends too");
+    assert_eq!(*except, Some(older.caller.session));
     assert_eq!(world.rooms.check_login(&older.caller).await.unwrap_err().code(), Code::KICKED_WHILE_OFFLINE);
 }
 

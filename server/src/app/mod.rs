@@ -142,7 +142,8 @@ impl Apps {
     pub(crate) async fn config(&self, app: SdkAppId) -> Result<Arc<AppConfig>, Error> {
         let now_ms = self.clock.monotonic_ms();
         if let Some((read_ms, config)) = self.lock_configs().get(&app)
-            && now_ms - read_ms < CONFIG_AGE_MS_MAX
+            // Another call may have read later than this one took its time.
+            && now_ms.saturating_sub(*read_ms) < CONFIG_AGE_MS_MAX
         {
             return Ok(Arc::clone(config));
         }

@@ -54,6 +54,90 @@ pub enum Setting {
     ProfileSubscription,
     /// How many messages a group takes in a second.
     GroupMessagesPerSecond,
+    /// How many messages one user sends other users in a second.
+    C2cMessagesPerSecond,
+    /// How many messages go to all live rooms of the app in a second.
+    LiveRoomBroadcastsPerSecond,
+    /// Which group types push a tip when somebody joins or leaves.
+    TipsMembersPushed,
+    /// Which group types keep that tip in their history.
+    TipsMembersStored,
+    /// Which group types push a tip when the name changes.
+    TipsNamePushed,
+    /// Which group types keep that tip in their history.
+    TipsNameStored,
+    /// Which group types push a tip when the face URL changes.
+    TipsFaceUrlPushed,
+    /// Which group types keep that tip in their history.
+    TipsFaceUrlStored,
+    /// Which group types push a tip when the introduction changes.
+    TipsIntroductionPushed,
+    /// Which group types keep that tip in their history.
+    TipsIntroductionStored,
+    /// Which group types push a tip when the notification changes.
+    TipsNotificationPushed,
+    /// Which group types keep that tip in their history.
+    TipsNotificationStored,
+    /// Which group types push a tip when the owner changes.
+    TipsOwnerPushed,
+    /// Which group types keep that tip in their history.
+    TipsOwnerStored,
+    /// Which group types push a tip when muting everybody changes.
+    TipsMutePushed,
+    /// Which group types keep that tip in their history.
+    TipsMuteStored,
+    /// Which group types push a tip when the way in changes.
+    TipsJoinOptionPushed,
+    /// Which group types keep that tip in their history.
+    TipsJoinOptionStored,
+    /// Which group types push a tip when custom fields change.
+    TipsCustomFieldsPushed,
+    /// Which group types keep that tip in their history.
+    TipsCustomFieldsStored,
+    /// Which group types push a tip when a role changes.
+    TipsMemberRolePushed,
+    /// Which group types keep that tip in their history.
+    TipsMemberRoleStored,
+    /// Which group types push a tip when a member is muted.
+    TipsMemberMutePushed,
+    /// Which group types keep that tip in their history.
+    TipsMemberMuteStored,
+    /// How new members of Work groups receive messages.
+    WorkMsgFlag,
+    /// How new members of Public groups receive messages.
+    PublicMsgFlag,
+    /// How new members of Meeting groups receive messages.
+    MeetingMsgFlag,
+    /// How new members of AVChatRoom groups receive messages.
+    LiveRoomMsgFlag,
+    /// How new members of Community groups receive messages.
+    CommunityMsgFlag,
+    /// Whether texts go through the app's list of words.
+    WordFilter,
+    /// Whether pictures, sounds and videos are looked at after they were sent.
+    MediaModeration,
+    /// Where webhooks go.
+    WebhookUrl,
+    /// Which webhooks are called.
+    WebhookCommands,
+    /// What a webhook that does not answer in time means to what it was asked about.
+    WebhookSilence,
+    /// Which file holds the certificate or key for push through Apple.
+    PushApnsFile,
+    /// Which file holds the certificate or key for push through Google.
+    PushFcmFile,
+    /// Which file holds the certificate or key for push through Huawei.
+    PushHuaweiFile,
+    /// Which file holds the certificate or key for push through Honor.
+    PushHonorFile,
+    /// Which file holds the certificate or key for push through Xiaomi.
+    PushXiaomiFile,
+    /// Which file holds the certificate or key for push through OPPO.
+    PushOppoFile,
+    /// Which file holds the certificate or key for push through vivo.
+    PushVivoFile,
+    /// Which file holds the certificate or key for push through Meizu.
+    PushMeizuFile,
 }
 
 /// What values a setting takes.
@@ -72,6 +156,11 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// Some of these words, each once, separated by commas; or nothing.
     Set(&'static [&'static str]),
+    /// Any text of one line, or nothing.
+    Text {
+        /// The most bytes.
+        bytes_max: usize,
+    },
 }
 
 /// Whether the server reads a setting yet.
@@ -99,6 +188,27 @@ pub struct SettingRow {
     /// What it does, for the operator.
     pub meaning: &'static str,
 }
+
+/// How a member receives a group's messages.
+const MSG_FLAGS: &[&str] = &["AcceptAndNotify", "AcceptNotNotify", "Discard", "AcceptNotNotifyExceptAt"];
+
+#[rustfmt::skip]
+const WEBHOOK_COMMANDS: &[&str] = &[
+    "State.StateChange", "Profile.CallbackPortraitSet",
+    "Sns.CallbackPrevFriendAdd", "Sns.CallbackPrevFriendResponse", "Sns.CallbackFriendAdd", "Sns.CallbackFriendDelete",
+    "Sns.CallbackBlackListAdd", "Sns.CallbackBlackListDelete",
+    "C2C.CallbackBeforeSendMsg", "C2C.CallbackAfterSendMsg", "C2C.CallbackAfterMsgReport",
+    "C2C.CallbackAfterMsgWithDraw",
+    "Group.CallbackBeforeCreateGroup", "Group.CallbackBeforeApplyJoinGroup", "Group.CallbackBeforeInviteJoinGroup",
+    "Group.CallbackBeforeSendMsg", "Group.CallbackBeforeCreateTopic",
+    "Group.CallbackAfterCreateGroup", "Group.CallbackAfterNewMemberJoin", "Group.CallbackAfterMemberExit",
+    "Group.CallbackAfterSendMsg", "Group.CallbackAfterGroupFull", "Group.CallbackAfterGroupDestroyed",
+    "Group.CallbackAfterGroupInfoChanged", "Group.CallbackAfterChangeGroupOwner", "Group.CallbackAfterRecallMsg",
+    "Group.CallbackAfterGroupAttrChanged", "Group.CallbackAfterMemberFieldChanged", "Group.CallbackAfterReadReceipt",
+    "Group.CallbackAfterCreateTopic", "Group.CallbackAfterTopicDestroyed", "Group.CallbackAfterTopicInfoChanged",
+    "Group.CallbackSendMsgException", "Group.CallbackOnMemberStateChange",
+    "Push.OfflinePush", "Push.AllMemberPush", "ContentCallback.ResultNotify",
+];
 
 const GROUP_TYPES: &[&str] = &["Work", "Public", "Meeting", "AVChatRoom", "Community"];
 
@@ -164,6 +274,90 @@ pub const SETTINGS: &[SettingRow] = settings! {
         "on: profiles of strangers can be subscribed to";
     GroupMessagesPerSecond "group_messages_per_second" Kind::Integer { min: 1, max: 100_000 }, "40", Later,
         "messages that a group takes in a second";
+    C2cMessagesPerSecond "c2c_messages_per_second" Kind::Integer { min: 0, max: 100_000 }, "0", Later,
+        "messages that a user sends other users in a second; 0: as many as a session may ask for";
+    LiveRoomBroadcastsPerSecond "live_room_broadcasts_per_second" Kind::Integer { min: 1, max: 5 }, "1", Later,
+        "messages to all live rooms of the app in a second";
+    TipsMembersPushed "tips_members_pushed" Kind::Set(GROUP_TYPES), "Work,Public,AVChatRoom,Community", Later,
+        "group types that push a tip when somebody joins, leaves or is removed";
+    TipsMembersStored "tips_members_stored" Kind::Set(GROUP_TYPES), "Work,Public,Community", Later,
+        "group types that keep the tip in their history when somebody joins, leaves or is removed";
+    TipsNamePushed "tips_name_pushed" Kind::Set(GROUP_TYPES), "Work,Public,AVChatRoom,Community", Later,
+        "group types that push a tip when the group's name changes";
+    TipsNameStored "tips_name_stored" Kind::Set(GROUP_TYPES), "Work,Public,Community", Later,
+        "group types that keep the tip in their history when the group's name changes";
+    TipsFaceUrlPushed "tips_face_url_pushed" Kind::Set(GROUP_TYPES), "Work,Public,AVChatRoom,Community", Later,
+        "group types that push a tip when the group's face URL changes";
+    TipsFaceUrlStored "tips_face_url_stored" Kind::Set(GROUP_TYPES), "Work,Public,Community", Later,
+        "group types that keep the tip in their history when the group's face URL changes";
+    TipsIntroductionPushed "tips_introduction_pushed" Kind::Set(GROUP_TYPES), "Work,Public,AVChatRoom,Community", Later,
+        "group types that push a tip when the group's introduction changes";
+    TipsIntroductionStored "tips_introduction_stored" Kind::Set(GROUP_TYPES), "Work,Public,Community", Later,
+        "group types that keep the tip in their history when the group's introduction changes";
+    TipsNotificationPushed "tips_notification_pushed" Kind::Set(GROUP_TYPES), "Work,Public,AVChatRoom,Community", Later,
+        "group types that push a tip when the group's notification changes";
+    TipsNotificationStored "tips_notification_stored" Kind::Set(GROUP_TYPES), "Work,Public,Community", Later,
+        "group types that keep the tip in their history when the group's notification changes";
+    TipsOwnerPushed "tips_owner_pushed" Kind::Set(GROUP_TYPES), "Work,Public,AVChatRoom,Community", Later,
+        "group types that push a tip when the group gets another owner";
+    TipsOwnerStored "tips_owner_stored" Kind::Set(GROUP_TYPES), "Work,Public,Community", Later,
+        "group types that keep the tip in their history when the group gets another owner";
+    TipsMutePushed "tips_mute_pushed" Kind::Set(GROUP_TYPES), "Work,Public,AVChatRoom,Community", Later,
+        "group types that push a tip when everybody is muted, or no longer";
+    TipsMuteStored "tips_mute_stored" Kind::Set(GROUP_TYPES), "Work,Public,Community", Later,
+        "group types that keep the tip in their history when everybody is muted, or no longer";
+    TipsJoinOptionPushed "tips_join_option_pushed" Kind::Set(GROUP_TYPES), "Work,Public,AVChatRoom,Community", Later,
+        "group types that push a tip when the way into the group changes";
+    TipsJoinOptionStored "tips_join_option_stored" Kind::Set(GROUP_TYPES), "Work,Public,Community", Later,
+        "group types that keep the tip in their history when the way into the group changes";
+    TipsCustomFieldsPushed "tips_custom_fields_pushed" Kind::Set(GROUP_TYPES), "Work,Public,AVChatRoom,Community", Later,
+        "group types that push a tip when custom fields of the group change";
+    TipsCustomFieldsStored "tips_custom_fields_stored" Kind::Set(GROUP_TYPES), "Work,Public,Community", Later,
+        "group types that keep the tip in their history when custom fields of the group change";
+    TipsMemberRolePushed "tips_member_role_pushed" Kind::Set(GROUP_TYPES), "Work,Public,Community", Later,
+        "group types that push a tip when a member's role changes";
+    TipsMemberRoleStored "tips_member_role_stored" Kind::Set(GROUP_TYPES), "Work,Public,Community", Later,
+        "group types that keep the tip in their history when a member's role changes";
+    TipsMemberMutePushed "tips_member_mute_pushed" Kind::Set(GROUP_TYPES), "Work,Public,Community", Later,
+        "group types that push a tip when a member is muted, or no longer";
+    TipsMemberMuteStored "tips_member_mute_stored" Kind::Set(GROUP_TYPES), "Work,Public,Community", Later,
+        "group types that keep the tip in their history when a member is muted, or no longer";
+    WorkMsgFlag "work_msg_flag" Kind::Choice(MSG_FLAGS), "AcceptAndNotify", Later,
+        "how members of Work groups receive messages until they choose";
+    PublicMsgFlag "public_msg_flag" Kind::Choice(MSG_FLAGS), "AcceptAndNotify", Later,
+        "how members of Public groups receive messages until they choose";
+    MeetingMsgFlag "meeting_msg_flag" Kind::Choice(MSG_FLAGS), "AcceptNotNotify", Later,
+        "how members of Meeting groups receive messages until they choose";
+    LiveRoomMsgFlag "live_room_msg_flag" Kind::Choice(MSG_FLAGS), "AcceptNotNotify", Later,
+        "how members of AVChatRoom groups receive messages until they choose";
+    CommunityMsgFlag "community_msg_flag" Kind::Choice(MSG_FLAGS), "AcceptAndNotify", Later,
+        "how members of Community groups receive messages until they choose";
+    WordFilter "word_filter" Kind::Switch, "on", Later,
+        "on: a message with a word of the app's list is refused with 80001";
+    MediaModeration "media_moderation" Kind::Switch, "off", Later,
+        "on: pictures, sounds and videos are looked at after they were sent";
+    WebhookUrl "webhook_url" Kind::Text { bytes_max: 500 }, "", Later,
+        "where webhooks go; nothing: nowhere";
+    WebhookCommands "webhook_commands" Kind::Set(WEBHOOK_COMMANDS), "", Later,
+        "webhooks that are called";
+    WebhookSilence "webhook_silence" Kind::Choice(&["go_on", "refuse"]), "go_on", Later,
+        "what happens when a webhook that is asked first does not answer in 2 seconds; refuse: 80003";
+    PushApnsFile "push_apns_file" Kind::Text { bytes_max: 500 }, "", Later,
+        "file in the data folder with the certificate or key for push through Apple; nothing: no such push";
+    PushFcmFile "push_fcm_file" Kind::Text { bytes_max: 500 }, "", Later,
+        "file in the data folder with the certificate or key for push through Google; nothing: no such push";
+    PushHuaweiFile "push_huawei_file" Kind::Text { bytes_max: 500 }, "", Later,
+        "file in the data folder with the certificate or key for push through Huawei; nothing: no such push";
+    PushHonorFile "push_honor_file" Kind::Text { bytes_max: 500 }, "", Later,
+        "file in the data folder with the certificate or key for push through Honor; nothing: no such push";
+    PushXiaomiFile "push_xiaomi_file" Kind::Text { bytes_max: 500 }, "", Later,
+        "file in the data folder with the certificate or key for push through Xiaomi; nothing: no such push";
+    PushOppoFile "push_oppo_file" Kind::Text { bytes_max: 500 }, "", Later,
+        "file in the data folder with the certificate or key for push through OPPO; nothing: no such push";
+    PushVivoFile "push_vivo_file" Kind::Text { bytes_max: 500 }, "", Later,
+        "file in the data folder with the certificate or key for push through vivo; nothing: no such push";
+    PushMeizuFile "push_meizu_file" Kind::Text { bytes_max: 500 }, "", Later,
+        "file in the data folder with the certificate or key for push through Meizu; nothing: no such push";
 };
 
 impl SettingRow {
@@ -185,6 +379,7 @@ impl SettingRow {
             }),
             Kind::Choice(words) => words.contains(&value),
             Kind::Set(words) => is_set_of(words, value),
+            Kind::Text { bytes_max } => value.len() <= bytes_max && !value.chars().any(char::is_control),
         };
         if is_valid {
             Ok(())
@@ -211,6 +406,7 @@ impl std::fmt::Display for Kind {
             Self::Integer { min, max } => write!(f, "a whole number from {min} to {max}"),
             Self::Choice(words) => write!(f, "one of {}", words.join(", ")),
             Self::Set(words) => write!(f, "some of {}, separated by commas", words.join(",")),
+            Self::Text { bytes_max } => write!(f, "a line of at most {bytes_max} bytes"),
         }
     }
 }
@@ -265,6 +461,8 @@ mod tests {
             ("read_receipt_group_types", "Work,Work"),
             ("read_receipt_group_types", "Work, Public"),
             ("recall_seconds", "99999999999999999999"),
+            ("webhook_url", "http://a\nb"),
+            ("push_apns_file", &"x".repeat(501)),
         ] {
             let refusal = SettingRow::get(name).unwrap().check(value).unwrap_err();
             assert_eq!(refusal.code(), Code::BAD_PARAMETER, "{name} {value}");

@@ -60,7 +60,7 @@ pub enum Hint {
         /// A session that already knows, and gets nothing.
         except: Option<SessionId>,
     },
-    /// Logins of a user lost their place to another one.
+    /// Logins of a user lost their place to another one, or were ended by the user.
     Kick {
         /// Within which app.
         app: SdkAppId,
@@ -70,6 +70,8 @@ pub enum Hint {
         devices: Vec<(DeviceId, i64)>,
         /// Why, for a log.
         reason: String,
+        /// The session that ended its own login; its answer says so.
+        except: Option<SessionId>,
     },
 }
 

@@ -112,6 +112,10 @@ pub struct GatewayConfig {
     pub logins_per_second: u64,
     /// Logins that are let in at once after a pause.
     pub logins_burst: u64,
+    /// Attempts to log in of one address per second.
+    pub address_logins_per_second: u64,
+    /// Attempts to log in of one address at once after a pause.
+    pub address_logins_burst: u64,
     /// How long a session may be silent.
     pub silence_ms_max: u64,
     /// Requests of one session per second.
@@ -150,6 +154,8 @@ impl Config {
             ("gateway.login_deadline_ms", gateway.login_deadline_ms),
             ("gateway.logins_per_second", gateway.logins_per_second),
             ("gateway.logins_burst", gateway.logins_burst),
+            ("gateway.address_logins_per_second", gateway.address_logins_per_second),
+            ("gateway.address_logins_burst", gateway.address_logins_burst),
             ("gateway.silence_ms_max", gateway.silence_ms_max),
             ("gateway.requests_per_second", gateway.requests_per_second),
             ("gateway.requests_burst", gateway.requests_burst),

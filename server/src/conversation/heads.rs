@@ -9,18 +9,24 @@ use hongyan_protocol::conversation::Head;
 use hongyan_protocol::group::GroupProfile;
 use hongyan_protocol::ids::{ChangeSeq, LogId, LogKey, SdkAppId, Seq, UserId};
 use hongyan_protocol::limits::{HEADS_PER_PAGE_MAX, PACKET_BYTES_MAX, SYNC_OVERLAP_MS, SYNC_PROBES_MAX};
-use hongyan_protocol::message::Message;
 use hongyan_protocol::sync::{Probe, Sync, SyncCursor, SyncPage};
 
 use super::rows::{ConversationRow, OwnRow};
 use super::{Conversations, logs, rows};
 use crate::error::Error;
+use crate::message::queries::{Stored, text_bytes};
 use crate::rooms::Caller;
 use crate::store::{Connection, fetch_all, fetch_optional, json_rows};
 use crate::{account, group, message};
 
 /// What the heads of one page may take of a frame. The rest is for the profile and the envelope.
 const HEADS_BYTES_MAX: usize = PACKET_BYTES_MAX / 2;
+
+/// What a head and the envelope of its message take beside their texts, mostly. With the largest numbers and ids it is
+/// up to twice as much; the other half of the frame has room for that.
+const ENVELOPE_BYTES: usize = 512;
+
+const _: () = assert!(HEADS_BYTES_MAX + 2 * ENVELOPE_BYTES * HEADS_PER_PAGE_MAX as usize <= PACKET_BYTES_MAX);
 
 impl Conversations {
     pub(crate) async fn sync(&self, caller: &Caller, params: Sync) -> Result<SyncPage, Error> {
@@ -42,7 +48,8 @@ impl Conversations {
     }
 }
 
-/// Whether some log is shorter than the client knows it, or not there for this user.
+/// Whether some log is shorter than the client knows it. One that is not there for this user is empty: between users
+/// there is no row before the first message.
 async fn is_behind(on: &mut Connection, caller: &Caller, probes: &[Probe]) -> Result<bool, Error> {
     if probes.is_empty() {
         return Ok(false);
@@ -55,7 +62,7 @@ async fn is_behind(on: &mut Connection, caller: &Caller, probes: &[Probe]) -> Re
          from json_each($1) as r
          left join conversation as c on c.app = $2 and c.user_id = $3 and c.log = cast(r.value->>0 as bigint)
          left join log as l on l.id = c.log
-         where coalesce(c.visible_to, l.max_seq, -1) < cast(r.value->>1 as bigint)
+         where coalesce(c.visible_to, l.max_seq, 0) < cast(r.value->>1 as bigint)
          limit 1",
         json_rows(&rows),
         caller.app.get(),
@@ -154,8 +161,8 @@ async fn page(on: &mut Connection, caller: &Caller, params: &Sync) -> Result<(Ve
     let mut around = Around::read(on, caller.app, &taken).await?;
     let (mut heads, mut bytes) = (Vec::with_capacity(taken.len()), 0);
     for bare in taken {
-        let head = around.complete(caller.app, bare);
-        bytes += serde_json::to_string(&head).map_or(0, |text| text.len());
+        let (head, texts) = around.complete(caller.app, bare);
+        bytes += ENVELOPE_BYTES + texts;
         if bytes > HEADS_BYTES_MAX && !heads.is_empty() {
             break;
         }
@@ -170,7 +177,7 @@ async fn page(on: &mut Connection, caller: &Caller, params: &Sync) -> Result<(Ve
 
 /// What other rooms, and the peers' rows, add to a page of heads.
 struct Around {
-    messages: HashMap<LogId, Message>,
+    messages: HashMap<LogId, Stored>,
     groups: HashMap<LogId, GroupProfile>,
     profiles: HashMap<(SdkAppId, UserId), Profile>,
     peers: HashMap<(LogId, UserId), OwnRow>,
@@ -190,19 +197,25 @@ impl Around {
         })
     }
 
-    fn complete(&mut self, app: SdkAppId, head: BareHead) -> Head {
+    /// The head, and what its texts take of a frame.
+    fn complete(&mut self, app: SdkAppId, head: BareHead) -> (Head, usize) {
         let log = head.own.log;
         let peer = head.peer().cloned();
-        Head {
+        let last = self.messages.remove(&log);
+        let mut texts = last.as_ref().map_or(0, |stored| stored.text_bytes);
+        let head = Head {
             max_seq: head.end_seq,
             change_seq: head.change_seq,
             counted: head.end_counted,
             order_key: head.order_key,
             peer_read_seq: peer.clone().and_then(|peer| self.peers.get(&(log, peer))).map(|row| row.read_seq),
-            last_message: self.messages.remove(&log),
+            last_message: last.map(|stored| stored.message),
             group: self.groups.remove(&log),
             peer: peer.and_then(|peer| self.profiles.get(&(app, peer)).cloned()),
             state: head.own.into_state(head.key),
-        }
+        };
+        texts += head.group.as_ref().map_or(0, |group| text_bytes(&group.name) + text_bytes(&group.face_url));
+        texts += head.peer.as_ref().map_or(0, |peer| text_bytes(&peer.nick) + text_bytes(&peer.face_url));
+        (head, texts)
     }
 }

@@ -170,7 +170,7 @@ pub(crate) async fn get(on: &mut Connection, log: LogId) -> Result<LogHead, Erro
         .ok_or_else(|| Error::internal(format!("reading log {log}"), "a row points at a log that is not there"))
 }
 
-/// Writes heads as they are now.
+/// Writes heads as they are now. The time at which a log was active never falls.
 pub(crate) async fn set_heads(on: &mut Write, heads: &[&LogHead], active_ms: i64) -> Result<(), Error> {
     let rows: Vec<_> = heads
         .iter()
@@ -184,7 +184,7 @@ pub(crate) async fn set_heads(on: &mut Write, heads: &[&LogHead], active_ms: i64
              change_seq = cast(r.value->>3 as bigint),
              member_version = cast(r.value->>4 as bigint),
              last_ms = cast(r.value->>5 as bigint),
-             active_ms = $2
+             active_ms = case when active_ms > $2 then active_ms else $2 end
          from json_each($1) as r
          where log.id = cast(r.value->>0 as bigint)",
         json_rows(&rows),

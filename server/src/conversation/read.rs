@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hongyan_protocol::codes::Code;
 use hongyan_protocol::conversation::{ConversationStates, MarkRead, ReadPosition, ReadScope};
 use hongyan_protocol::frame::encode_event;
-use hongyan_protocol::ids::{LogKey, SdkAppId, Seq, UserId, Version};
+use hongyan_protocol::ids::{LogId, LogKey, SdkAppId, Seq, UserId, Version};
 use hongyan_protocol::message::{Change, ChangeKind, NewChange, Target};
 
 use super::logs::{self, KIND_C2C, KIND_GROUP, LogHead};
@@ -21,11 +21,9 @@ use crate::rooms::Caller;
 use crate::store::{Connection, Write, fetch_all};
 use crate::{account, group, message};
 
-/// Rows in one event or answer, far inside the size of a frame.
-const STATES_PER_FRAME_MAX: usize = 1_000;
-
-/// The most conversations that one call reads; more are read by calling again.
-const MOVES_MAX: i64 = 100_000;
+/// Rows of one write operation, so that others get their turns between; and so of one event or answer, far inside the
+/// size of a frame.
+const MOVES_MAX: usize = 1_000;
 
 /// A read position that moves, with the log as it will be.
 struct Move {
@@ -37,32 +35,51 @@ struct Move {
 
 impl Conversations {
     pub(crate) async fn mark_read(&self, caller: &Caller, params: MarkRead) -> Result<ConversationStates, Error> {
-        let mut write = self.store.begin().await?;
-        let mut moves = match (&params.of, params.up_to) {
+        let kinds = match (&params.of, params.up_to) {
             (ReadScope::One(target), up_to) => {
-                find_move(&mut write, caller, target, up_to).await?.into_iter().collect()
+                let mut write = self.store.begin().await?;
+                let moves = find_move(&mut write, caller, target, up_to).await?.into_iter().collect();
+                return self.commit_moves(write, caller, moves, Shown::Elsewhere).await;
             }
-            (ReadScope::AllC2c, ReadPosition::End) => list_moves(&mut write, caller, [KIND_C2C, KIND_C2C]).await?,
-            (ReadScope::AllGroups, ReadPosition::End) => {
-                list_moves(&mut write, caller, [KIND_GROUP, KIND_GROUP]).await?
-            }
-            (ReadScope::All, ReadPosition::End) => list_moves(&mut write, caller, [KIND_C2C, KIND_GROUP]).await?,
+            (ReadScope::AllC2c, ReadPosition::End) => [KIND_C2C, KIND_C2C],
+            (ReadScope::AllGroups, ReadPosition::End) => [KIND_GROUP, KIND_GROUP],
+            (ReadScope::All, ReadPosition::End) => [KIND_C2C, KIND_GROUP],
             (ReadScope::AllC2c | ReadScope::AllGroups | ReadScope::All, _) => {
                 return Err(Error::new(Code::BAD_PARAMETER, "several conversations are read to their end"));
             }
         };
+        let mut beyond = None;
+        loop {
+            let mut write = self.store.begin().await?;
+            let mut moves = list_moves(&mut write, caller, kinds, beyond).await?;
+            if moves.len() <= MOVES_MAX {
+                return self.commit_moves(write, caller, moves, Shown::Elsewhere).await;
+            }
+            moves.truncate(MOVES_MAX);
+            // Each conversation is read once: those that go on meanwhile do not keep this going.
+            beyond = moves.last().map(|change| change.head.id);
+            self.commit_moves(write, caller, moves, Shown::Everywhere).await?;
+        }
+    }
+
+    /// Writes the moves of one operation and tells of them.
+    async fn commit_moves(
+        &self,
+        mut write: Write,
+        caller: &Caller,
+        mut moves: Vec<Move>,
+        shown: Shown,
+    ) -> Result<ConversationStates, Error> {
         if moves.is_empty() {
             let after = account::queries::get(&mut write, caller.app, &caller.user).await?.version;
             return Ok(ConversationStates { after, states: Vec::new() });
         }
-        let changes = self.apply_moves(&mut write, caller, &mut moves).await?;
-        let (last, earlier) = frames_of(moves);
-        let mut hints = changes;
-        hints.extend(earlier.iter().map(|states| states_hint(caller, states, Shown::Everywhere)));
-        hints.push(states_hint(caller, &last, Shown::Elsewhere));
+        let mut hints = self.apply_moves(&mut write, caller, &mut moves).await?;
+        let states = states_of(moves)?;
+        hints.push(states_hint(caller, &states, shown));
         let bus = Arc::clone(&self.bus);
         write.commit(move || hints.into_iter().for_each(|hint| bus.publish(hint))).await?;
-        Ok(last)
+        Ok(states)
     }
 
     /// Writes the moves, gives them their versions, and tells of them in the logs between users.
@@ -162,15 +179,21 @@ struct UnreadRow {
     log: i64,
 }
 
-/// The moves that reading all conversations of the kinds to their ends makes.
-async fn list_moves(on: &mut Connection, caller: &Caller, kinds: [i64; 2]) -> Result<Vec<Move>, Error> {
+/// The moves that reading all conversations of the kinds to their ends makes: the first of them beyond a log,
+/// and one more.
+async fn list_moves(
+    on: &mut Connection,
+    caller: &Caller,
+    kinds: [i64; 2],
+    beyond: Option<LogId>,
+) -> Result<Vec<Move>, Error> {
     let unread = fetch_all!(
         on,
         UnreadRow,
         "select c.log
          from conversation as c
          join log as l on l.id = c.log
-         where c.app = $1 and c.user_id = $2 and l.kind in ($3, $4)
+         where c.app = $1 and c.user_id = $2 and c.log > $6 and l.kind in ($3, $4)
            and c.read_seq < coalesce(c.visible_to, l.max_seq)
          order by c.log
          limit $5",
@@ -178,10 +201,11 @@ async fn list_moves(on: &mut Connection, caller: &Caller, kinds: [i64; 2]) -> Re
         caller.user.as_str(),
         kinds[0],
         kinds[1],
-        MOVES_MAX
+        // One more tells whether others follow.
+        i64::try_from(MOVES_MAX + 1).expect("a page fits"),
+        beyond.map_or(0, LogId::get)
     )?;
-    let ids =
-        unread.into_iter().map(|row| hongyan_protocol::ids::LogId::parse(row.log)).collect::<Result<Vec<_>, _>>()?;
+    let ids = unread.into_iter().map(|row| LogId::parse(row.log)).collect::<Result<Vec<_>, _>>()?;
     let heads = logs::list(on, &ids).await?;
     let wanted: Vec<_> = ids.iter().map(|log| (caller.app, caller.user.clone(), *log)).collect();
     let mut rows = rows::list(on, &wanted).await?;
@@ -199,19 +223,11 @@ async fn list_moves(on: &mut Connection, caller: &Caller, kinds: [i64; 2]) -> Re
     Ok(moves)
 }
 
-/// The rows as events carry them: the last page, which is the caller's answer, and those before it.
-fn frames_of(moves: Vec<Move>) -> (ConversationStates, Vec<ConversationStates>) {
-    let mut states: Vec<_> = moves.into_iter().map(|change| change.row.into_state(change.head.key)).collect();
-    let mut frames = Vec::new();
-    while !states.is_empty() {
-        let rest = states.split_off(states.len().min(STATES_PER_FRAME_MAX));
-        let first = states[0].version.get();
-        let after = Version::parse(first - 1).expect("a version that was given is at least 1");
-        frames.push(ConversationStates { after, states });
-        states = rest;
-    }
-    let last = frames.pop().expect("there is a move");
-    (last, frames)
+/// The rows as an event carries them. There is at least one.
+fn states_of(moves: Vec<Move>) -> Result<ConversationStates, Error> {
+    let states: Vec<_> = moves.into_iter().map(|change| change.row.into_state(change.head.key)).collect();
+    let first = states.first().map_or(1, |state| state.version.get());
+    Ok(ConversationStates { after: Version::parse(first - 1)?, states })
 }
 
 /// Which of the user's own sessions see an event.

@@ -7,7 +7,7 @@ use hongyan_protocol::codes::Code;
 use hongyan_protocol::conversation::{ConversationStates, Head, MarkRead, ReadPosition, ReadScope, unread};
 use hongyan_protocol::group::QuitGroup;
 use hongyan_protocol::ids::{ChangeSeq, LogId, Version};
-use hongyan_protocol::message::{ChangeKind, ChangePage, GetChanges, NewChange, Target};
+use hongyan_protocol::message::{ChangeKind, ChangePage, GetChanges, NewChange, Page, Target};
 use hongyan_protocol::sync::{Probe, Sync, SyncPage};
 
 use crate::bus::Hint;
@@ -144,6 +144,34 @@ async fn all_are_read_at_once_with_versions_that_follow_one_another() {
 }
 
 #[tokio::test]
+async fn however_many_are_read_at_once_none_is_left_and_no_event_is_larger_than_a_frame() {
+    let world = World::open().await;
+    let bob = world.user("bob").await;
+    let mut write = world.store().begin().await.unwrap();
+    crate::store::execute!(
+        write,
+        "with recursive n (i) as (select 1 union all select i + 1 from n where i < 2500)
+         insert into log (app, kind, low, high, max_seq, counted, change_seq, member_version, last_ms, active_ms)
+         select $1, 1, 'g' || i, '', 1, 1, 0, 1, 0, 0 from n",
+        world.app.get()
+    )
+    .unwrap();
+    crate::store::execute!(
+        write,
+        "insert into conversation (app, user_id, log, visible_from, visible_to, left_counted, left_ms, read_seq,
+                                   base_counted, base_own, own_counted, version)
+         select app, 'bob', id, 1, null, 0, 0, 0, 0, 0, 0, 0 from log"
+    )
+    .unwrap();
+    write.commit(|| {}).await.unwrap();
+    let last = world.read_all(&bob, ReadScope::All).await;
+    let events = events::<ConversationStates>(&world.take_hints(), &bob.user);
+    let sizes: Vec<_> = events.iter().map(|states| (states.after.get(), states.states.len())).collect();
+    assert_eq!((sizes, events.last()), (vec![(0, 1_000), (1_000, 1_000), (2_000, 500)], Some(&last)));
+    assert!(world.read_all(&bob, ReadScope::All).await.states.is_empty());
+}
+
+#[tokio::test]
 async fn reading_where_there_is_nothing_to_read_changes_nothing() {
     let world = World::open().await;
     let (alice, _bob) = (world.user("alice").await, world.user("bob").await);
@@ -256,9 +284,10 @@ async fn a_store_that_holds_less_than_the_client_says_so() {
         (&bob, ask(0, log, 1), false),
         (&bob, ask(0, log, 2), true),
         (&bob, ask(1, log, 1), true),
-        (&bob, ask(0, nowhere, 0), true),
+        (&bob, ask(0, nowhere, 1), true),
         // Somebody else's log looks like none.
-        (&carol, ask(0, log, 0), true),
+        (&carol, ask(0, log, 1), true),
+        (&bob, ask(0, nowhere, 0), false),
     ] {
         let page = world.rooms.sync(caller, params.clone()).await.unwrap();
         assert_eq!(page.is_behind_client, is_behind, "{params:?}");
@@ -271,6 +300,25 @@ async fn a_store_that_holds_less_than_the_client_says_so() {
     ] {
         assert_eq!(world.rooms.sync(&bob, params).await.unwrap_err().code(), Code::BAD_PARAMETER);
     }
+}
+
+#[tokio::test]
+async fn looking_at_a_peer_without_an_account_waits_for_no_turn_to_write() {
+    let world = World::open().await;
+    let alice = world.user("alice").await;
+    let _held = world.store().begin().await.unwrap();
+    let refusal = world.page(&alice, to_user("ghost"), Page::Before(None), 20).await.unwrap_err();
+    assert_eq!(refusal.code(), Code::MSG_ACCOUNT_NOT_IMPORTED);
+}
+
+#[tokio::test]
+async fn a_log_that_was_looked_at_and_never_written_to_is_nothing_that_was_lost() {
+    let world = World::open().await;
+    let (alice, _bob) = (world.user("alice").await, world.user("bob").await);
+    let empty = world.page(&alice, to_user("bob"), Page::Before(None), 20).await.unwrap();
+    let probes = vec![Probe { log: empty.log, max_seq: empty.max_seq }];
+    let params = Sync { since_ms: None, version: Version::ZERO, probes, cursor: None, limit: 10 };
+    assert!(!world.rooms.sync(&alice, params).await.unwrap().is_behind_client);
 }
 
 #[tokio::test]

@@ -34,8 +34,12 @@ impl Conversations {
                 match logs::find_c2c(&mut read, caller.app, &low, &high).await? {
                     Some(head) => head,
                     None => {
+                        // Looked at before anything is written: names that nobody has cost no turn of the writer.
+                        if account::queries::find(&mut read, caller.app, peer).await?.is_none() {
+                            return Err(Code::MSG_ACCOUNT_NOT_IMPORTED.into());
+                        }
                         drop(read);
-                        let head = self.open_c2c(caller, peer, low, high).await?;
+                        let head = self.open_c2c(caller, low, high).await?;
                         read = self.store.read().await?;
                         head
                     }
@@ -55,11 +59,8 @@ impl Conversations {
     }
 
     /// Makes the log between two users that have none.
-    async fn open_c2c(&self, caller: &Caller, peer: &UserId, low: UserId, high: UserId) -> Result<LogHead, Error> {
+    async fn open_c2c(&self, caller: &Caller, low: UserId, high: UserId) -> Result<LogHead, Error> {
         let mut write = self.store.begin().await?;
-        if account::queries::find(&mut write, caller.app, peer).await?.is_none() {
-            return Err(Code::MSG_ACCOUNT_NOT_IMPORTED.into());
-        }
         let pairs = [(caller.app, low, high)];
         logs::insert_c2c(&mut write, &pairs, self.store.sync_time().now_ms()).await?;
         let head = logs::list_c2c(&mut write, &pairs).await?.pop();

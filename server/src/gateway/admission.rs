@@ -8,9 +8,12 @@ use std::net::{IpAddr, Ipv6Addr};
 /// How long a failed login counts.
 const FAILURE_WINDOW_MS: u64 = 60_000;
 
-/// How many users and addresses with failed logins are remembered. Above it the oldest half is forgotten: the
-/// admission rate keeps an attacker from filling it within the window.
+/// How many users and addresses with failed logins are remembered. Above it those are forgotten that failed longest ago;
+/// where these are few, all of them: the bound holds, and the work of keeping it stays small.
 const FAILURE_KEYS_MAX: usize = 100_000;
+
+/// How many addresses have a rate of their own at once. Above it those that rest are forgotten; where these are few, all.
+const ADDRESSES_MAX: usize = 100_000;
 
 /// The longest that a client is told to wait for its turn.
 const RETRY_AFTER_MS_MAX: u64 = 30_000;
@@ -60,6 +63,17 @@ impl RateLimit {
         1_000_u64.saturating_sub(self.millitokens).div_ceil(self.per_second)
     }
 
+    /// Whether nothing was taken for so long that a new bucket would be the same.
+    fn is_full(&mut self, now_ms: u64) -> bool {
+        self.refill(now_ms);
+        self.millitokens == self.burst.saturating_mul(1_000)
+    }
+
+    /// Returns one that was taken.
+    pub(super) fn give_back(&mut self) {
+        self.millitokens = self.millitokens.saturating_add(1_000).min(self.burst.saturating_mul(1_000));
+    }
+
     /// Takes one, or says how many milliseconds to wait.
     pub(super) fn take(&mut self, now_ms: u64) -> Result<(), u64> {
         self.refill(now_ms);
@@ -71,6 +85,37 @@ impl RateLimit {
         let last_ms = now_ms.saturating_add(RETRY_AFTER_MS_MAX);
         self.promised_ms = self.promised_ms.max(now_ms).saturating_add(step_ms).min(last_ms);
         Err(self.promised_ms - now_ms)
+    }
+}
+
+/// A rate for each address, so that one cannot take what is there for all.
+#[derive(Debug)]
+pub(super) struct AddressRates {
+    per_second: u64,
+    burst: u64,
+    limits: HashMap<IpAddr, RateLimit>,
+}
+
+impl AddressRates {
+    pub(super) fn new(per_second: u64, burst: u64) -> Self {
+        Self { per_second, burst, limits: HashMap::new() }
+    }
+
+    /// Takes one for an address, or says how many milliseconds to wait.
+    pub(super) fn take(&mut self, key: IpAddr, now_ms: u64) -> Result<(), u64> {
+        if self.limits.len() >= ADDRESSES_MAX && !self.limits.contains_key(&key) {
+            self.sweep(now_ms);
+            if self.limits.len() > ADDRESSES_MAX / 2 {
+                self.limits.clear();
+            }
+        }
+        let (per_second, burst) = (self.per_second, self.burst);
+        self.limits.entry(key).or_insert_with(|| RateLimit::new(per_second, burst, now_ms)).take(now_ms)
+    }
+
+    /// Forgets those that rest.
+    pub(super) fn sweep(&mut self, now_ms: u64) {
+        self.limits.retain(|_, limit| !limit.is_full(now_ms));
     }
 }
 
@@ -100,8 +145,11 @@ impl<K: Eq + Hash> LoginFailures<K> {
 
     /// Remembers a failure.
     pub(super) fn record(&mut self, key: K, now_ms: u64) {
-        if self.failures.len() >= FAILURE_KEYS_MAX {
+        if self.failures.len() >= FAILURE_KEYS_MAX && !self.failures.contains_key(&key) {
             self.forget_older_than(FAILURE_WINDOW_MS / 2, now_ms);
+            if self.failures.len() > FAILURE_KEYS_MAX / 2 {
+                self.failures.clear();
+            }
         }
         let times = self.failures.entry(key).or_default();
         times.push_back(now_ms);
@@ -188,6 +236,38 @@ mod tests {
         assert_eq!(failures.failures.len(), 1);
         failures.clear(&"bob");
         assert!(failures.failures.is_empty());
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again_and_never_more() {
+        let mut limit = RateLimit::new(1, 2, 0);
+        limit.take(0).unwrap();
+        limit.give_back();
+        limit.give_back();
+        assert_eq!((limit.take(0), limit.take(0)), (Ok(()), Ok(())));
+        assert!(limit.take(0).is_err());
+    }
+
+    #[test]
+    fn each_address_has_a_rate_of_its_own() {
+        let mut rates = AddressRates::new(1, 1);
+        let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse().unwrap());
+        assert_eq!(rates.take(one, 0), Ok(()));
+        assert_eq!(rates.take(one, 0), Err(1_000));
+        assert_eq!(rates.take(other, 500), Ok(()));
+        rates.sweep(1_000);
+        assert_eq!(rates.limits.len(), 1);
+    }
+
+    #[test]
+    fn what_is_remembered_of_strangers_is_bounded() {
+        let mut rates = AddressRates::new(1, 1);
+        let mut failures = LoginFailures::new(10);
+        for number in 0..=u32::try_from(2 * ADDRESSES_MAX).unwrap() {
+            rates.take(IpAddr::from(number.to_be_bytes()), 0).unwrap();
+            failures.record(number, 0);
+            assert!(rates.limits.len() <= ADDRESSES_MAX && failures.failures.len() <= FAILURE_KEYS_MAX);
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures_util::stream::{FuturesUnordered, SplitSink, SplitStream};
-use futures_util::{Sink, SinkExt, StreamExt};
+use futures_util::{FutureExt, Sink, SinkExt, StreamExt};
 use hongyan_protocol::account::{Kicked, Logout, Ping, Pong};
 use hongyan_protocol::codes::Code;
 use hongyan_protocol::frame::{Call, ClientFrame, WireError, encode_event, encode_reply};
@@ -18,21 +18,29 @@ use super::admission::RateLimit;
 use super::login;
 use super::peers::Peer;
 use super::registry::{Member, Registry};
-use super::requests::{Request, Work, encode_answer, find_work};
+use super::requests::{Request, Work, encode_answer, find_work, reply_bytes_max};
 use super::session::{Session, Stage};
 use super::{Gateway, Open};
 use crate::error::Error;
-use crate::rooms::{Delivered, Opened};
+use crate::rooms::{Delivered, Opened, SendTicket};
 
 /// A send that waits for its commit; it ends with the encoded answer, or with nothing where the answer has already
 /// left in the log's order.
 type Ticket = Pin<Box<dyn Future<Output = Option<String>> + Send>>;
+
+/// A send that waits for a place in the writer's queue; it ends with its ticket, or with the encoded refusal.
+type Submitting = Pin<Box<dyn Future<Output = Result<Ticket, String>> + Send>>;
+
+/// How much of the method of a request that cannot be done is logged.
+const METHOD_CHARS_LOGGED: usize = 32;
 
 struct Connection {
     gateway: Arc<Gateway>,
     session: Arc<Session>,
     writer: Writer,
     stream: SplitStream<WebSocket>,
+    /// While there is one nothing further is read: what a session sends keeps its order.
+    submitting: Option<Submitting>,
     tickets: FuturesUnordered<Ticket>,
     limit: RateLimit,
     /// Whether the stream has ended, after which it must not be asked again.
@@ -45,9 +53,19 @@ pub(super) async fn run(gateway: Arc<Gateway>, peer: Arc<Peer>, socket: WebSocke
     let session = gateway.new_session();
     let now_ms = gateway.clock.monotonic_ms();
     let limit = RateLimit::new(gateway.config.requests_per_second, gateway.config.requests_burst, now_ms);
-    let writer = Writer { sink, session: Arc::clone(&session), is_dirty: false };
-    let mut connection =
-        Connection { gateway, session, writer, stream, tickets: FuturesUnordered::new(), limit, is_gone: false };
+    let written_bytes = peer.written_bytes();
+    let writer =
+        Writer { sink, session: Arc::clone(&session), peer: Arc::clone(&peer), written_bytes, is_dirty: false };
+    let mut connection = Connection {
+        gateway,
+        session,
+        writer,
+        stream,
+        submitting: None,
+        tickets: FuturesUnordered::new(),
+        limit,
+        is_gone: false,
+    };
     connection.run(&peer).await;
     drop(open);
 }
@@ -76,7 +94,9 @@ impl Connection {
     async fn first_frame(&mut self) -> Option<Vec<u8>> {
         loop {
             match self.stream.next().await {
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
+                    self.limit.take(self.gateway.clock.monotonic_ms()).ok()?;
+                }
                 Some(Ok(Message::Text(text))) => return Some(text.as_bytes().to_vec()),
                 Some(Ok(Message::Binary(_))) => return Some(Vec::new()),
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
@@ -117,7 +137,7 @@ impl Connection {
             let stage = self.session.stage();
             match stage {
                 Stage::Aborted => return,
-                Stage::Draining if self.session.requests() == 0 && self.tickets.is_empty() => self.session.end(None),
+                Stage::Draining if self.has_answered() => self.session.end(None),
                 Stage::Ended if self.session.is_written() && !self.writer.is_dirty => return self.say_goodbye().await,
                 _ => {}
             }
@@ -127,12 +147,13 @@ impl Connection {
             tokio::select! {
                 written = self.writer.write() => if written.is_err() { return },
                 () = self.session.changed() => {}
+                submitted = submitted(&mut self.submitting) => self.waits(submitted),
                 Some(answer) = self.tickets.next(), if !self.tickets.is_empty() => {
                     if let Some(text) = answer {
                         self.session.reply(text);
                     }
                 }
-                incoming = self.stream.next(), if can_take_more && wait.is_zero() => self.hear(incoming, member).await,
+                incoming = self.stream.next(), if can_take_more && wait.is_zero() => self.hear(incoming, member),
                 () = self.gateway.clock.sleep(wait), if can_take_more && !wait.is_zero() => {}
             }
             if self.is_gone && self.session.stage() == Stage::Open {
@@ -141,19 +162,27 @@ impl Connection {
         }
     }
 
+    /// Whether everything that was read has its answer in the queue.
+    fn has_answered(&self) -> bool {
+        self.session.requests() == 0 && self.submitting.is_none() && self.tickets.is_empty()
+    }
+
     /// Whether another request may be read; else it waits in the socket.
     fn can_take_more(&self) -> bool {
         !self.is_gone
+            && self.submitting.is_none()
             && !self.session.is_congested()
             && self.session.requests() < self.gateway.config.requests_in_flight_max
             && self.tickets.len() < self.gateway.config.sends_in_flight_max
     }
 
-    async fn hear(&mut self, incoming: Option<Result<Message, axum::Error>>, member: Option<&Arc<Member>>) {
+    fn hear(&mut self, incoming: Option<Result<Message, axum::Error>>, member: Option<&Arc<Member>>) {
         self.session.heard();
+        let taken = self.limit.take(self.gateway.clock.monotonic_ms());
+        debug_assert!(taken.is_ok(), "nothing is read before there is a token for it");
         match incoming {
             Some(Ok(Message::Text(text))) => match member {
-                Some(member) => self.take(text.as_bytes(), member).await,
+                Some(member) => self.take(text.as_bytes(), member),
                 None => self.session.end(None),
             },
             Some(Ok(Message::Binary(_))) => self.refuse(Code::BAD_JSON, "frames are text"),
@@ -163,20 +192,21 @@ impl Connection {
         }
     }
 
-    async fn take(&mut self, text: &[u8], member: &Arc<Member>) {
-        let taken = self.limit.take(self.gateway.clock.monotonic_ms());
-        debug_assert!(taken.is_ok(), "nothing is read before there is a token for it");
+    fn take(&mut self, text: &[u8], member: &Arc<Member>) {
         let frame = match ClientFrame::parse(text) {
             Ok(frame) => frame,
             Err(error) => return self.refuse(error.code(), &error.to_string()),
         };
-        let id = frame.id;
-        if let Err(error) = self.dispatch(frame, member).await {
-            self.session.reply(encode_reply::<()>(id, &Err(error)));
+        if let Err(error) = self.dispatch(&frame, member) {
+            let (session, app, user) = (self.session.id.get(), member.caller.app.get(), member.caller.user.as_str());
+            let (request, code) = (frame.id, error.code.0);
+            let method = || frame.method.chars().take(METHOD_CHARS_LOGGED).collect::<String>();
+            tracing::debug!(session, app, user.id = user, request, method = ?method(), code, "a request was not read");
+            self.session.reply(encode_reply::<()>(frame.id, &Err(error)));
         }
     }
 
-    async fn dispatch(&mut self, frame: ClientFrame, member: &Arc<Member>) -> Result<(), WireError> {
+    fn dispatch(&mut self, frame: &ClientFrame, member: &Arc<Member>) -> Result<(), WireError> {
         match frame.method.as_str() {
             Ping::METHOD => {
                 let pong = Pong { server_ms: self.gateway.clock.now_ms(), push: self.session.last_push() };
@@ -184,39 +214,48 @@ impl Connection {
             }
             SendMessage::METHOD => {
                 let params = frame.params::<SendMessage>()?;
-                self.send(frame.id, params, member).await;
+                self.send(frame.id, params, member);
             }
             Logout::METHOD => self.log_out(frame.id, member),
             _ => {
-                let work = find_work(&frame, Arc::clone(&self.gateway.rooms), Arc::clone(member))?;
-                self.spawn(frame.id, work);
+                let work = find_work(frame, Arc::clone(&self.gateway.rooms), Arc::clone(member))?;
+                self.spawn(Request::begin(&self.session, frame.id, reply_bytes_max(&frame.method)), work);
             }
         }
         Ok(())
     }
 
     /// Submits a message before the next frame is read: what a session sends keeps its order.
-    async fn send(&mut self, id: u64, params: SendMessage, member: &Arc<Member>) {
-        let (member, begun) = (Arc::clone(member), Instant::now());
-        match self.gateway.rooms.submit_send(&member.caller, id, params).await {
-            Ok(ticket) => self.tickets.push(Box::pin(async move {
-                let outcome = match ticket.outcome().await {
-                    Ok(Delivered::ByHint) => return None,
-                    Ok(Delivered::Reply(sent)) => Ok(sent),
-                    Err(error) => Err(error),
-                };
-                Some(encode_answer(id, SendMessage::METHOD, &member.caller, begun, &outcome))
-            })),
-            Err(error) => {
-                let refused: Result<(), _> = Err(error);
-                self.session.reply(encode_answer(id, SendMessage::METHOD, &member.caller, begun, &refused));
+    fn send(&mut self, id: u64, params: SendMessage, member: &Arc<Member>) {
+        let (rooms, member, begun) = (Arc::clone(&self.gateway.rooms), Arc::clone(member), Instant::now());
+        let mut submitting: Submitting = Box::pin(async move {
+            match rooms.submit_send(&member.caller, id, params).await {
+                Ok(ticket) => Ok(Box::pin(answer_of(ticket, id, member, begun)) as Ticket),
+                Err(error) => {
+                    let refused: Result<(), _> = Err(error);
+                    Err(encode_answer(id, SendMessage::METHOD, &member.caller, begun, &refused))
+                }
             }
+        });
+        // Mostly there is a place at once.
+        match submitting.as_mut().now_or_never() {
+            Some(submitted) => self.waits(submitted),
+            None => self.submitting = Some(submitting),
+        }
+    }
+
+    /// Takes a send that got its place, or was refused one.
+    fn waits(&mut self, submitted: Result<Ticket, String>) {
+        self.submitting = None;
+        match submitted {
+            Ok(ticket) => self.tickets.push(ticket),
+            Err(refusal) => self.session.reply(refusal),
         }
     }
 
     fn log_out(&self, id: u64, member: &Arc<Member>) {
         let (rooms, member) = (Arc::clone(&self.gateway.rooms), Arc::clone(member));
-        let (request, begun) = (Request::begin(&self.session, id), Instant::now());
+        let (request, begun) = (Request::begin(&self.session, id, 0), Instant::now());
         tokio::spawn(async move {
             let outcome = rooms.logout(&member.caller).await;
             request.answer(encode_answer(id, Logout::METHOD, &member.caller, begun, &outcome));
@@ -227,8 +266,7 @@ impl Connection {
     }
 
     /// Works on a request in a task of its own: what it commits is announced even if this connection goes.
-    fn spawn(&self, id: u64, work: Work) {
-        let request = Request::begin(&self.session, id);
+    fn spawn(&self, request: Request, work: Work) {
         tokio::spawn(async move { request.answer(work.await) });
     }
 
@@ -263,6 +301,24 @@ impl Connection {
     }
 }
 
+/// Waits for the send that has no place yet; for ever where there is none.
+async fn submitted(submitting: &mut Option<Submitting>) -> Result<Ticket, String> {
+    match submitting {
+        Some(submitting) => submitting.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for a send to be durable.
+async fn answer_of(ticket: SendTicket, id: u64, member: Arc<Member>, begun: Instant) -> Option<String> {
+    let outcome = match ticket.outcome().await {
+        Ok(Delivered::ByHint) => return None,
+        Ok(Delivered::Reply(sent)) => Ok(sent),
+        Err(error) => Err(error),
+    };
+    Some(encode_answer(id, SendMessage::METHOD, &member.caller, begun, &outcome))
+}
+
 /// A place among those that hints find, left however the connection ends.
 struct Membership {
     registry: Arc<Registry>,
@@ -279,6 +335,9 @@ impl Drop for Membership {
 struct Writer {
     sink: SplitSink<WebSocket, Message>,
     session: Arc<Session>,
+    peer: Arc<Peer>,
+    /// How many bytes the socket had taken when this was last looked at.
+    written_bytes: u64,
     /// Whether something was handed to the sink since its last flush.
     is_dirty: bool,
 }
@@ -304,15 +363,19 @@ impl Writer {
         let is_flushed = Pin::new(&mut self.sink).poll_flush(cx);
         ready!(self.noted(is_flushed))?;
         self.is_dirty = false;
+        self.session.unblocked();
         Poll::Ready(Ok(()))
     }
 
-    /// Notes for the sweeper whether the socket takes anything.
-    fn noted<T>(&self, answer: Poll<T>) -> Poll<T> {
+    /// Notes for the sweeper whether the socket takes anything. That it could be asked again is no sign of it: bytes are.
+    fn noted<T>(&mut self, answer: Poll<T>) -> Poll<T> {
+        let written_bytes = self.peer.written_bytes();
+        if written_bytes != self.written_bytes {
+            self.written_bytes = written_bytes;
+            self.session.unblocked();
+        }
         if answer.is_pending() {
             self.session.blocked();
-        } else {
-            self.session.unblocked();
         }
         answer
     }

@@ -24,6 +24,13 @@ pub(super) type FailureKey = (IpAddr, SdkAppId, String);
 /// A first frame that opened nothing: the request's id, 0 where there was none to read, and why.
 pub(super) type Refusal = (u64, WireError);
 
+/// Who asks, as far as it is known: for the log.
+#[derive(Debug, Default)]
+struct Asking {
+    app: Option<SdkAppId>,
+    user: Option<UserId>,
+}
+
 /// Opens a session, or says why not. The connection of who is refused closes.
 pub(super) async fn open(
     gateway: &Arc<Gateway>,
@@ -31,14 +38,30 @@ pub(super) async fn open(
     peer: &Peer,
     text: &[u8],
 ) -> Result<(u64, Opened), Refusal> {
-    let frame = ClientFrame::parse(text).map_err(|error| (0, WireError::new(error.code(), error.to_string())))?;
-    let id = frame.id;
-    let opened = match frame.method.as_str() {
-        Login::METHOD => login(gateway, session, peer, &frame).await,
-        Resume::METHOD => resume(gateway, session, &frame).await,
-        _ => Err(WireError::new(Code::NOT_AUTHENTICATED_YET, "the first frame of a connection is login or resume")),
+    let mut asking = Asking::default();
+    let (id, opened) = match ClientFrame::parse(text) {
+        Ok(frame) => (frame.id, answer(gateway, session, peer, &frame, &mut asking).await),
+        Err(error) => (0, Err(Error::new(error.code(), error.to_string()))),
     };
-    opened.map(|opened| (id, opened)).map_err(|error| (id, error))
+    opened.map(|opened| (id, opened)).map_err(|error| {
+        log_refusal(session, peer, &asking, &error);
+        (id, error.to_wire())
+    })
+}
+
+async fn answer(
+    gateway: &Arc<Gateway>,
+    session: SessionId,
+    peer: &Peer,
+    frame: &ClientFrame,
+    asking: &mut Asking,
+) -> Result<Opened, Error> {
+    admit_address(gateway, peer)?;
+    match frame.method.as_str() {
+        Login::METHOD => login(gateway, session, peer, frame, asking).await,
+        Resume::METHOD => resume(gateway, session, frame).await,
+        _ => Err(Error::new(Code::NOT_AUTHENTICATED_YET, "the first frame of a connection is login or resume")),
+    }
 }
 
 async fn login(
@@ -46,68 +69,76 @@ async fn login(
     session: SessionId,
     peer: &Peer,
     frame: &ClientFrame,
-) -> Result<Opened, WireError> {
+    asking: &mut Asking,
+) -> Result<Opened, Error> {
     let login: Login = read(frame)?;
+    asking.app = Some(login.sdk_app_id);
     // Checked here, so that nothing longer than a user id is remembered below.
-    UserId::parse(login.user_id.as_str()).map_err(|invalid| WireError::new(invalid.code, invalid.what))?;
+    asking.user = Some(UserId::parse(login.user_id.as_str())?);
     gateway.check_open(login.sdk_app_id)?;
-    admit(gateway)?;
     let key: FailureKey = (peer.address_key(), login.sdk_app_id, login.user_id.clone());
     let checked = gateway.failures().check(&key, gateway.clock.monotonic_ms());
     checked.map_err(|wait_ms| later(Code::TOO_MANY_FAILED_LOGINS, wait_ms))?;
 
-    let user = login.user_id.clone();
     let rooms = Arc::clone(&gateway.rooms);
-    let outcome = finish(async move { rooms.login(session, login).await }).await;
-    match outcome {
-        Ok(opened) => {
-            gateway.failures().clear(&key);
-            Ok(opened)
-        }
-        Err(error) => {
-            log_refusal(Login::METHOD, &user, &error);
-            if !error.is_internal() && !error.code().is_retryable() {
-                gateway.failures().record(key, gateway.clock.monotonic_ms());
-            }
-            Err(error.to_wire())
-        }
+    let outcome = admit(gateway, async move { rooms.login(session, login).await }).await;
+    match &outcome {
+        Ok(_) => gateway.failures().clear(&key),
+        Err(error) if is_rejection(error) => gateway.failures().record(key, gateway.clock.monotonic_ms()),
+        Err(_) => {}
     }
+    outcome
 }
 
-async fn resume(gateway: &Arc<Gateway>, session: SessionId, frame: &ClientFrame) -> Result<Opened, WireError> {
+async fn resume(gateway: &Arc<Gateway>, session: SessionId, frame: &ClientFrame) -> Result<Opened, Error> {
     let resume: Resume = read(frame)?;
-    admit(gateway)?;
     let rooms = Arc::clone(&gateway.rooms);
-    let outcome = finish(async move { rooms.resume(session, resume).await }).await;
-    let opened = outcome.map_err(|error| {
-        log_refusal(Resume::METHOD, "", &error);
-        error.to_wire()
-    })?;
+    let opened = admit(gateway, async move { rooms.resume(session, resume).await }).await?;
     gateway.check_open(opened.caller.app)?;
     Ok(opened)
 }
 
 /// Reads the parameters, the version before the rest: what an older client means by them may differ.
-fn read<C: Call>(frame: &ClientFrame) -> Result<C, WireError> {
+fn read<C: Call>(frame: &ClientFrame) -> Result<C, Error> {
     #[derive(Deserialize)]
     struct Spoken {
         protocol: u32,
     }
     match serde_json::from_str::<Spoken>(frame.params.get()) {
-        Ok(spoken) if spoken.protocol < PROTOCOL_VERSION_MIN => Err(WireError::from(Code::CLIENT_TOO_OLD)),
-        _ => frame.params(),
+        Ok(spoken) if spoken.protocol < PROTOCOL_VERSION_MIN => Err(Error::from(Code::CLIENT_TOO_OLD)),
+        _ => frame.params().map_err(|error| Error::new(error.code, error.text)),
     }
 }
 
-/// Takes a place in the admission rate.
-fn admit(gateway: &Gateway) -> Result<(), WireError> {
-    let taken = gateway.logins().take(gateway.clock.monotonic_ms());
+/// Takes a place in the rate of an address.
+fn admit_address(gateway: &Gateway, peer: &Peer) -> Result<(), Error> {
+    let taken = gateway.address_logins().take(peer.address_key(), gateway.clock.monotonic_ms());
     taken.map_err(|wait_ms| later(Code::SERVER_FREQUENCY_LIMIT, wait_ms))
 }
 
+/// Takes a place in the rate of all and does the work of it. Who turns out not to be who they say gives the place back:
+/// the rate is of all tenants, and nobody without a good UserSig or token can use it up.
+async fn admit(
+    gateway: &Gateway,
+    work: impl Future<Output = Result<Opened, Error>> + Send + 'static,
+) -> Result<Opened, Error> {
+    let taken = gateway.logins().take(gateway.clock.monotonic_ms());
+    taken.map_err(|wait_ms| later(Code::SERVER_FREQUENCY_LIMIT, wait_ms))?;
+    let outcome = finish(work).await;
+    if outcome.as_ref().is_err_and(is_rejection) {
+        gateway.logins().give_back();
+    }
+    outcome
+}
+
+/// Whether what was shown was at fault, rather than the server or the moment.
+fn is_rejection(error: &Error) -> bool {
+    !error.is_internal() && !error.code().is_retryable()
+}
+
 /// A refusal that says when to come again.
-pub(super) fn later(code: Code, wait_ms: u64) -> WireError {
-    WireError { retry_after_ms: Some(i64::try_from(wait_ms).unwrap_or(i64::MAX)), ..WireError::from(code) }
+fn later(code: Code, wait_ms: u64) -> Error {
+    Error::from(code).retry_after(i64::try_from(wait_ms).unwrap_or(i64::MAX))
 }
 
 /// Runs a login to its end even if its connection goes: what it committed must be announced.
@@ -118,12 +149,16 @@ async fn finish(work: impl Future<Output = Result<Opened, Error>> + Send + 'stat
     }
 }
 
-fn log_refusal(method: &'static str, user: &str, error: &Error) {
-    let code = error.code().0;
+fn log_refusal(session: SessionId, peer: &Peer, asking: &Asking, error: &Error) {
+    let (session, address, code) = (session.get(), peer.address(), error.code().0);
+    let (app, user) = (asking.app.map(SdkAppId::get), asking.user.as_ref().map(UserId::as_str));
     if error.is_internal() {
         let source = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-        tracing::error!(method, user.id = user, code, %error, source, "a login failed");
+        tracing::error!(session, %address, app, user.id = user, code, %error, source, "a login failed");
+    } else if error.code().is_retryable() || matches!(error.code(), Code::BAD_JSON | Code::PACKET_TOO_LARGE) {
+        // No rate bounds how often these happen.
+        tracing::debug!(session, %address, app, user.id = user, code, "a first frame was refused");
     } else {
-        tracing::info!(method, user.id = user, code, "a login was refused");
+        tracing::info!(session, %address, app, user.id = user, code, "a login was refused");
     }
 }

@@ -32,13 +32,13 @@ use std::time::Duration;
 use hongyan_protocol::account::GoingAway;
 use hongyan_protocol::clock::Clock;
 use hongyan_protocol::codes::Code;
-use hongyan_protocol::frame::{WireError, encode_event};
+use hongyan_protocol::frame::encode_event;
 use hongyan_protocol::ids::SdkAppId;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use self::admission::{LoginFailures, RateLimit};
+use self::admission::{AddressRates, LoginFailures, RateLimit};
 use self::login::FailureKey;
 use self::peers::{GatewayListener, PeerInfo, Peers};
 use self::queue::QueueLimits;
@@ -46,6 +46,7 @@ use self::registry::Registry;
 use self::session::Session;
 use crate::bus::{Bus, SessionId};
 use crate::config::GatewayConfig;
+use crate::error::Error;
 use crate::rooms::Rooms;
 
 /// How long a task may take to end once nothing holds it.
@@ -72,8 +73,9 @@ pub struct Gateway {
     peers: Arc<Peers>,
     /// An app whose logins are refused on this address.
     closed_app: Option<SdkAppId>,
-    /// Both held for one operation on a map or a number.
+    /// Each held for one operation on a map or a number.
     logins: Mutex<RateLimit>,
+    address_logins: Mutex<AddressRates>,
     failures: Mutex<LoginFailures<FailureKey>>,
     next_session: AtomicU64,
     is_draining: AtomicBool,
@@ -116,6 +118,10 @@ impl Gateway {
         Arc::new(Self {
             peers: Peers::new(config.unauthenticated_per_address_max, clock.clone()),
             logins: Mutex::new(RateLimit::new(config.logins_per_second, config.logins_burst, now_ms)),
+            address_logins: Mutex::new(AddressRates::new(
+                config.address_logins_per_second,
+                config.address_logins_burst,
+            )),
             failures: Mutex::new(LoginFailures::new(config.login_failures_per_minute_max)),
             next_session: AtomicU64::new(1),
             is_draining: AtomicBool::new(false),
@@ -191,15 +197,19 @@ impl Gateway {
     }
 
     /// Refuses an app that is closed on this address.
-    fn check_open(&self, app: SdkAppId) -> Result<(), WireError> {
+    fn check_open(&self, app: SdkAppId) -> Result<(), Error> {
         if self.closed_app == Some(app) {
-            return Err(WireError::new(Code::APP_NOT_ACTIVE, "the demo app is closed on this address"));
+            return Err(Error::new(Code::APP_NOT_ACTIVE, "the demo app is closed on this address"));
         }
         Ok(())
     }
 
     fn logins(&self) -> MutexGuard<'_, RateLimit> {
         self.logins.lock().expect("no holder of this lock panics")
+    }
+
+    fn address_logins(&self) -> MutexGuard<'_, AddressRates> {
+        self.address_logins.lock().expect("no holder of this lock panics")
     }
 
     fn failures(&self) -> MutexGuard<'_, LoginFailures<FailureKey>> {

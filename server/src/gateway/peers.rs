@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -36,6 +36,8 @@ pub(super) struct Peer {
     since_ms: u64,
     state: AtomicU8,
     reader: AtomicWaker,
+    /// Bytes that the socket has taken.
+    written_bytes: AtomicU64,
     peers: Arc<Peers>,
 }
 
@@ -43,6 +45,16 @@ impl Peer {
     /// What counts as its address.
     pub(super) fn address_key(&self) -> IpAddr {
         address_key(self.address.ip())
+    }
+
+    /// Where it comes from, for logs.
+    pub(super) fn address(&self) -> IpAddr {
+        self.address.ip()
+    }
+
+    /// How many bytes its socket has taken.
+    pub(super) fn written_bytes(&self) -> u64 {
+        self.written_bytes.load(Ordering::Relaxed)
     }
 
     /// Frees its place among those who have not logged in.
@@ -114,6 +126,7 @@ impl Peers {
                 since_ms: self.clock.monotonic_ms(),
                 state: AtomicU8::new(WAITING),
                 reader: AtomicWaker::new(),
+                written_bytes: AtomicU64::new(0),
                 peers: Arc::clone(self),
             })
         };
@@ -221,6 +234,13 @@ impl PeerStream {
         }
         Ok(())
     }
+
+    fn noted(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(count)) = &written {
+            self.peer.written_bytes.fetch_add(*count as u64, Ordering::Relaxed);
+        }
+        written
+    }
 }
 
 impl AsyncRead for PeerStream {
@@ -237,7 +257,8 @@ impl AsyncRead for PeerStream {
 impl AsyncWrite for PeerStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.check()?;
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.noted(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -254,7 +275,8 @@ impl AsyncWrite for PeerStream {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.check()?;
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.noted(written)
     }
 
     fn is_write_vectored(&self) -> bool {

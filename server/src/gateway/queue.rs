@@ -9,13 +9,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use hongyan_protocol::frame::{encode_event, encode_push};
+use hongyan_protocol::limits::PACKET_BYTES_MAX;
 use hongyan_protocol::sync::Resync;
 
 /// Answers that may wait before the session's further requests are left in its socket.
 const REPLIES_CONGESTED: usize = 64;
 
-/// The bytes of answers that may wait before that.
-const REPLY_BYTES_CONGESTED: usize = 1024 * 1024;
+/// The bytes of answers that may wait or be worked on before that. The request that is read last may add one page.
+const REPLY_BYTES_CONGESTED: usize = 3 * PACKET_BYTES_MAX / 2;
 
 /// A frame to be written.
 #[derive(Debug, PartialEq, Eq)]
@@ -176,10 +177,11 @@ impl OutQueue {
         state.frames.is_empty() && !is_resync_due
     }
 
-    /// Whether so many answers wait that no further request should be read.
-    pub(super) fn is_congested(&self) -> bool {
+    /// Whether so many answers wait, or are owed, that no further request should be read.
+    pub(super) fn is_congested(&self, owed_bytes: usize) -> bool {
         let state = self.lock();
-        state.replies >= REPLIES_CONGESTED || state.reply_bytes >= REPLY_BYTES_CONGESTED
+        let reply_bytes = state.reply_bytes.saturating_add(owed_bytes);
+        state.replies >= REPLIES_CONGESTED || reply_bytes > REPLY_BYTES_CONGESTED
     }
 
     /// The number of the last push, left out or not.
@@ -267,12 +269,22 @@ mod tests {
     fn answers_are_never_left_out_and_say_when_it_is_enough() {
         let queue = queue(1, 1);
         for _ in 0..REPLIES_CONGESTED {
-            assert!(!queue.is_congested());
+            assert!(!queue.is_congested(0));
             queue.reply("answer".to_owned());
         }
-        assert!(queue.is_congested());
+        assert!(queue.is_congested(0));
         assert_eq!(std::iter::from_fn(|| queue.pop()).count(), REPLIES_CONGESTED);
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn answers_that_are_owed_count_like_those_that_wait() {
+        let queue = queue(1, 1);
+        assert!(!queue.is_congested(REPLY_BYTES_CONGESTED));
+        queue.reply("answer".to_owned());
+        assert!(queue.is_congested(REPLY_BYTES_CONGESTED));
+        queue.pop();
+        assert!(!queue.is_congested(REPLY_BYTES_CONGESTED));
     }
 
     #[test]

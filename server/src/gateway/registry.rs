@@ -97,7 +97,7 @@ impl Registry {
             Hint::Event { app, users, event, origin, except } => {
                 self.deliver_event(app, &users, &event, origin, except);
             }
-            Hint::Kick { app, user, devices, reason } => self.kick(app, &user, &devices, reason),
+            Hint::Kick { app, user, devices, reason, except } => self.kick(app, &user, &devices, reason, except),
         }
     }
 
@@ -125,10 +125,19 @@ impl Registry {
         }
     }
 
-    fn kick(&self, app: SdkAppId, user: &UserId, devices: &[(DeviceId, i64)], reason: String) {
+    fn kick(
+        &self,
+        app: SdkAppId,
+        user: &UserId,
+        devices: &[(DeviceId, i64)],
+        reason: String,
+        except: Option<SessionId>,
+    ) {
         let mut online = self.lock();
-        let is_kicked =
-            |caller: &Caller| devices.iter().any(|(device, epoch)| *device == caller.device && caller.epoch <= *epoch);
+        let is_kicked = |caller: &Caller| {
+            Some(caller.session) != except
+                && devices.iter().any(|(device, epoch)| *device == caller.device && caller.epoch <= *epoch)
+        };
         let kicked: Vec<Arc<Member>> =
             online.of_user(app, user).iter().filter(|member| is_kicked(&member.caller)).cloned().collect();
         if kicked.is_empty() {

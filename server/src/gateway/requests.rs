@@ -10,6 +10,7 @@ use hongyan_protocol::codes::Code;
 use hongyan_protocol::conversation::MarkRead;
 use hongyan_protocol::frame::{Call, ClientFrame, WireError, encode_reply};
 use hongyan_protocol::group::{CreateGroup, InviteToGroup, QuitGroup};
+use hongyan_protocol::limits::PACKET_BYTES_MAX;
 use hongyan_protocol::message::{GetChanges, GetMessages};
 use hongyan_protocol::sync::Sync;
 use serde::Serialize;
@@ -53,6 +54,14 @@ pub(super) fn find_work(frame: &ClientFrame, rooms: Arc<Rooms>, member: Arc<Memb
     }
 }
 
+/// The most that the answer to a request takes, where that is worth counting: pages are made no larger than half a frame.
+pub(super) fn reply_bytes_max(method: &str) -> usize {
+    match method {
+        GetProfiles::METHOD | GetMessages::METHOD | GetChanges::METHOD | Sync::METHOD => PACKET_BYTES_MAX / 2,
+        _ => 0,
+    }
+}
+
 /// Writes an answer, and a log line where the server failed. `begun` is for that line alone.
 pub(super) fn encode_answer<R: Serialize>(
     id: u64,
@@ -85,13 +94,14 @@ fn log_failure(method: &'static str, caller: &Caller, begun: Instant, error: &Er
 pub(super) struct Request {
     session: Arc<Session>,
     id: u64,
+    reply_bytes_max: usize,
     is_answered: bool,
 }
 
 impl Request {
-    pub(super) fn begin(session: &Arc<Session>, id: u64) -> Self {
-        session.request_begins();
-        Self { session: Arc::clone(session), id, is_answered: false }
+    pub(super) fn begin(session: &Arc<Session>, id: u64, reply_bytes_max: usize) -> Self {
+        session.request_begins(reply_bytes_max);
+        Self { session: Arc::clone(session), id, reply_bytes_max, is_answered: false }
     }
 
     pub(super) fn answer(mut self, text: String) {
@@ -107,6 +117,6 @@ impl Drop for Request {
             let failure = WireError::from(Code::ACCOUNT_INTERNAL_ERROR);
             self.session.reply(encode_reply::<()>(self.id, &Err(failure)));
         }
-        self.session.request_ends();
+        self.session.request_ends(self.reply_bytes_max);
     }
 }

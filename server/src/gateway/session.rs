@@ -41,6 +41,8 @@ pub(super) struct Session {
     wake: Notify,
     /// Requests that are being worked on, sends apart.
     requests: AtomicUsize,
+    /// What the answers to these may take.
+    owed_bytes: AtomicUsize,
     heard_ms: AtomicU64,
     /// Since when the socket has taken nothing.
     blocked_ms: AtomicU64,
@@ -56,6 +58,7 @@ impl Session {
             stage: AtomicU8::new(Stage::Open as u8),
             wake: Notify::new(),
             requests: AtomicUsize::new(0),
+            owed_bytes: AtomicUsize::new(0),
             heard_ms: AtomicU64::new(clock.monotonic_ms()),
             blocked_ms: AtomicU64::new(NEVER),
             goodbye_ms: AtomicU64::new(NEVER),
@@ -123,7 +126,7 @@ impl Session {
     }
 
     pub(super) fn is_congested(&self) -> bool {
-        self.queue.is_congested()
+        self.queue.is_congested(self.owed_bytes.load(Ordering::Acquire))
     }
 
     pub(super) fn last_push(&self) -> u64 {
@@ -134,11 +137,13 @@ impl Session {
         self.requests.load(Ordering::Acquire)
     }
 
-    pub(super) fn request_begins(&self) {
+    pub(super) fn request_begins(&self, reply_bytes_max: usize) {
+        self.owed_bytes.fetch_add(reply_bytes_max, Ordering::AcqRel);
         self.requests.fetch_add(1, Ordering::AcqRel);
     }
 
-    pub(super) fn request_ends(&self) {
+    pub(super) fn request_ends(&self, reply_bytes_max: usize) {
+        self.owed_bytes.fetch_sub(reply_bytes_max, Ordering::AcqRel);
         self.requests.fetch_sub(1, Ordering::AcqRel);
         self.wake.notify_one();
     }

@@ -38,6 +38,7 @@ pub(super) async fn run(gateway: Arc<Gateway>) {
 fn sweep(gateway: &Gateway) {
     gateway.peers.sweep(gateway.config.login_deadline_ms);
     gateway.failures().sweep(gateway.clock.monotonic_ms());
+    gateway.address_logins().sweep(gateway.clock.monotonic_ms());
     let (now_ms, wall_ms) = (gateway.clock.monotonic_ms(), gateway.clock.now_ms());
     for (member, over) in gateway.registry.list_with(|member| find_over(&gateway.config, member, now_ms, wall_ms)) {
         end(&member, over);

@@ -25,8 +25,9 @@ impl Groups {
         let app = caller.app;
         let users = members_of(caller, &params);
         let member_count = i64::try_from(users.len()).expect("the members of a call are few");
-        let (now_ms, active_ms) = (self.clock.now_ms(), self.store.sync_time().now_ms());
         let mut write = self.store.begin().await?;
+        // Taken under the writer: what waited long for its turn did not happen before that.
+        let (now_ms, active_ms) = (self.clock.now_ms(), self.store.sync_time().now_ms());
         let group_id = match params.group_id {
             Some(group) => claim_id(&mut write, caller, group).await?,
             None => generate_id(&mut write, app).await?,

@@ -8,7 +8,7 @@ use hongyan_protocol::account::Profile;
 use hongyan_protocol::clock::Clock;
 use hongyan_protocol::codes::Code;
 use hongyan_protocol::frame::{encode_event, encode_reply};
-use hongyan_protocol::ids::{GroupId, LogId, MessageId, SdkAppId, UserId};
+use hongyan_protocol::ids::{GroupId, LogId, MessageId, SdkAppId, Seq, UserId};
 use hongyan_protocol::message::{Message, NewMessage, SentMessage, Target};
 
 use super::ledger::{Counting, Draft, Ledger};
@@ -38,11 +38,13 @@ impl Batcher {
 
     /// Stores a batch and publishes it. Either every send gets its own outcome, or nothing happened.
     pub(crate) async fn store(this: &Arc<Self>, sends: &[Pending]) -> Result<Vec<Result<Delivered, Error>>, Error> {
-        let active_ms = this.store.sync_time().now_ms();
         let mut write = this.store.begin().await?;
+        // Taken under the writer: what waited long for its turn did not happen before that.
+        let active_ms = this.store.sync_time().now_ms();
         let mut batch = Batch::read(&mut write, sends, active_ms).await?;
         let now_ms = this.clock.now_ms();
         let outcomes: Vec<_> = sends.iter().map(|pending| batch.place(pending, now_ms)).collect();
+        batch.open_rows(&mut write).await?;
         batch.ledger.write(&mut write, active_ms).await?;
         let heads: Vec<_> = batch.ledger.written_heads();
         let listed = this.members.list(&mut write, &heads).await?;
@@ -64,6 +66,8 @@ struct Batch<'a> {
     sent: HashMap<(SdkAppId, MessageId), Sent>,
     profiles: HashMap<(SdkAppId, UserId), Profile>,
     pairs: HashMap<Pair, LogId>,
+    /// Those between users that had no message before this batch.
+    empty: HashSet<LogId>,
     groups: HashMap<(SdkAppId, GroupId), LogId>,
     rows: HashMap<(LogId, UserId), OwnRow>,
     /// The sends that were placed, in the order of the ledger's entries.
@@ -81,6 +85,7 @@ impl<'a> Batch<'a> {
             sent,
             profiles,
             pairs: HashMap::new(),
+            empty: HashSet::new(),
             groups: HashMap::new(),
             rows: HashMap::new(),
             placed: Vec::new(),
@@ -104,17 +109,24 @@ impl<'a> Batch<'a> {
             logs::insert_c2c(write, &missing, active_ms).await?;
             self.take_pairs(logs::list_c2c(write, &missing).await?);
         }
-        let mut empty: Vec<_> = self
+        self.empty = self.pairs.values().copied().filter(|log| self.ledger.head(*log).max_seq == Seq::ZERO).collect();
+        Ok(())
+    }
+
+    /// Gives both users their rows of the logs that got their first message: nobody sees a conversation before that.
+    async fn open_rows(&self, write: &mut Write) -> Result<(), Error> {
+        let is_first = |log: LogId| self.empty.contains(&log) && self.ledger.head(log).max_seq > Seq::ZERO;
+        let mut first: Vec<_> = self
             .pairs
             .iter()
-            .filter(|(_, log)| self.ledger.head(**log).max_seq.get() == 0)
+            .filter(|(_, log)| is_first(**log))
             .flat_map(|((app, low, high), log)| [(*app, low.clone(), *log), (*app, high.clone(), *log)])
             .collect();
-        if !empty.is_empty() {
-            empty.sort();
-            rows::insert_c2c(write, &empty).await?;
+        if first.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        first.sort();
+        rows::insert_c2c(write, &first).await
     }
 
     fn take_pairs(&mut self, heads: Vec<logs::LogHead>) {
@@ -196,7 +208,12 @@ impl<'a> Batch<'a> {
         }
         let profile = self.profiles.get(&(app, sender.clone())).ok_or_else(|| Error::from(Code::ACCOUNT_NOT_FOUND))?;
         let log = self.find_log(pending)?;
-        if !self.rows.get(&(log, sender.clone())).is_some_and(OwnRow::is_member) {
+        let is_in = match self.rows.get(&(log, sender.clone())) {
+            Some(row) => row.is_member(),
+            // Between users there is no row before the first message.
+            None => self.empty.contains(&log),
+        };
+        if !is_in {
             return Err(Code::NO_PERMISSION.into());
         }
         let is_left_out = pending.send.body.is_excluded_from_unread_count;

@@ -6,12 +6,16 @@ use hongyan_protocol::ids::{Seq, SeqRange};
 use hongyan_protocol::limits::{MESSAGES_PER_PAGE_MAX, PACKET_BYTES_MAX};
 use hongyan_protocol::message::{GetMessages, Message, MessagePage, Page};
 
+use super::queries::Stored;
 use super::{Messages, queries};
 use crate::error::Error;
 use crate::rooms::Caller;
 
 /// What the messages of one page may take of a frame.
 const PAGE_BYTES_MAX: usize = PACKET_BYTES_MAX / 2;
+
+/// What a message takes of a frame beside its texts.
+const ENVELOPE_BYTES: usize = 512;
 
 impl Messages {
     pub(crate) async fn get_messages(&self, caller: &Caller, params: GetMessages) -> Result<MessagePage, Error> {
@@ -65,25 +69,25 @@ impl Plan {
     }
 
     /// Keeps the messages nearest to the bound that fit a frame together, at least one.
-    fn keep_what_fits(&mut self, page: Page, mut messages: Vec<Message>) -> Vec<Message> {
+    fn keep_what_fits(&mut self, page: Page, mut messages: Vec<Stored>) -> Vec<Message> {
         let mut bytes = 0;
-        let mut fits = |message: &Message| {
-            bytes += serde_json::to_string(message).map_or(0, |text| text.len());
+        let mut fits = |stored: &Stored| {
+            bytes += ENVELOPE_BYTES + stored.text_bytes;
             bytes <= PAGE_BYTES_MAX
         };
         match page {
             Page::Before(_) => {
-                let kept = messages.iter().rev().take_while(|message| fits(message)).count().max(1);
+                let kept = messages.iter().rev().take_while(|stored| fits(stored)).count().max(1);
                 messages.drain(..messages.len() - kept);
-                self.shown.from = messages[0].seq;
+                self.shown.from = messages[0].message.seq;
             }
             Page::After(_) => {
-                let kept = messages.iter().take_while(|message| fits(message)).count().max(1);
+                let kept = messages.iter().take_while(|stored| fits(stored)).count().max(1);
                 messages.truncate(kept);
-                self.shown.to = messages[kept - 1].seq;
+                self.shown.to = messages[kept - 1].message.seq;
             }
         }
-        messages
+        messages.into_iter().map(|stored| stored.message).collect()
     }
 
     /// The sequences that the page speaks for, and those of them that the viewer may not see.

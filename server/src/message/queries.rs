@@ -118,7 +118,28 @@ struct MessageRow {
     body: String,
 }
 
+/// A message with what it takes of a frame, its numbers and ids apart: these take much the same everywhere.
+pub(crate) struct Stored {
+    pub(crate) message: Message,
+    pub(crate) text_bytes: usize,
+}
+
+/// What a text takes within JSON, at most.
+pub(crate) fn text_bytes(text: &str) -> usize {
+    let bytes_of = |byte: u8| match byte {
+        0..=0x1f => 6,
+        b'"' | b'\\' => 2,
+        _ => 1,
+    };
+    text.bytes().map(bytes_of).sum()
+}
+
 impl MessageRow {
+    fn into_stored(self, key: LogKey) -> Result<Stored, Error> {
+        let text_bytes = self.body.len() + text_bytes(&self.nick) + text_bytes(&self.face_url);
+        Ok(Stored { message: self.into_message(key)?, text_bytes })
+    }
+
     fn into_message(self, key: LogKey) -> Result<Message, Error> {
         let body = serde_json::from_str(&self.body)
             .map_err(|error| Error::internal(format!("reading message {} of log {}", self.seq, self.log), error))?;
@@ -138,12 +159,7 @@ impl MessageRow {
 }
 
 /// The messages of a range of one log, rising.
-pub(crate) async fn list(
-    on: &mut Connection,
-    log: LogId,
-    key: &LogKey,
-    range: SeqRange,
-) -> Result<Vec<Message>, Error> {
+pub(crate) async fn list(on: &mut Connection, log: LogId, key: &LogKey, range: SeqRange) -> Result<Vec<Stored>, Error> {
     fetch_all!(
         on,
         MessageRow,
@@ -158,7 +174,7 @@ pub(crate) async fn list(
         range.count()
     )?
     .into_iter()
-    .map(|row| row.into_message(key.clone()))
+    .map(|row| row.into_stored(key.clone()))
     .collect()
 }
 
@@ -166,7 +182,7 @@ pub(crate) async fn list(
 pub(crate) async fn list_at(
     on: &mut Connection,
     places: &[(LogId, Seq, LogKey)],
-) -> Result<HashMap<LogId, Message>, Error> {
+) -> Result<HashMap<LogId, Stored>, Error> {
     let mut keys: HashMap<i64, &LogKey> = places.iter().map(|(log, _, key)| (log.get(), key)).collect();
     let wanted: Vec<_> = places.iter().map(|(log, seq, _)| (log, seq)).collect();
     let rows = fetch_all!(
@@ -181,7 +197,7 @@ pub(crate) async fn list_at(
     rows.into_iter()
         .map(|row| {
             let key = keys.remove(&row.log).cloned().expect("only these logs were asked for");
-            Ok((LogId::parse(row.log)?, row.into_message(key)?))
+            Ok((LogId::parse(row.log)?, row.into_stored(key)?))
         })
         .collect()
 }

@@ -107,6 +107,32 @@ async fn an_id_with_another_body_target_or_sender_is_refused_and_reveals_nothing
 }
 
 #[tokio::test]
+async fn an_id_that_is_refused_within_a_batch_opens_no_conversation_with_its_second_target() {
+    let world = World::open().await;
+    let (alice, _bob, carol) = (world.user("alice").await, world.user("bob").await, world.user("carol").await);
+    let first = message(to_user("bob"), "first");
+    let second = SendMessage { to: to_user("carol"), ..first.clone() };
+    // A send to nobody gets no place, so that its id may still be used.
+    let nobody = message(to_user("ghost"), "third");
+    let third = SendMessage { to: to_user("bob"), ..nobody.clone() };
+    // Held until all four wait, so that they go in one batch.
+    let held = world.store().begin().await.unwrap();
+    let mut tickets = Vec::new();
+    for send in [message(to_user("bob"), "zero"), first, second, nobody, third] {
+        tickets.push(world.rooms.submit_send(&alice, world.number(), send).await.unwrap());
+        tokio::task::yield_now().await;
+    }
+    drop(held);
+    let mut codes = Vec::new();
+    for ticket in tickets {
+        codes.push(ticket.outcome().await.map_err(|error| error.code()).err());
+    }
+    assert_eq!(codes, [None, None, Some(Code::BAD_PARAMETER), Some(Code::MSG_ACCOUNT_NOT_IMPORTED), None]);
+    assert!(world.heads(&carol).await.is_empty());
+    assert_eq!(world.heads(&alice).await.len(), 1);
+}
+
+#[tokio::test]
 async fn one_bad_send_of_a_batch_hurts_no_other() {
     let world = World::open().await;
     let (alice, bob) = (world.user("alice").await, world.user("bob").await);

@@ -67,8 +67,12 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn start(store: Arc<Store>, clock: Clock, bus: Arc<Bus>) -> Self {
         let (queue, submitted) = mpsc::channel(QUEUE_MAX);
+        let guard = store.guard();
         let batcher = Arc::new(Batcher::new(store, clock, bus));
-        let task = tokio::spawn(run(batcher, submitted));
+        let task = tokio::spawn(async move {
+            let _guard = guard;
+            run(batcher, submitted).await;
+        });
         Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(task)) }
     }
 
@@ -107,6 +111,11 @@ async fn run(batcher: Arc<Batcher>, mut submitted: mpsc::Receiver<(Pending, Answ
         let outcomes = match Batcher::store(&batcher, &batch).await {
             Ok(outcomes) => outcomes,
             Err(error) if batch.len() == 1 => vec![Err(error)],
+            // There was no turn to write; one by one they would wait as long again, each behind the others.
+            Err(error) if error.code() == Code::ACCOUNT_TIMEOUT => {
+                tracing::warn!(%error, sends = batch.len(), "a batch of sends got no turn to write");
+                batch.iter().map(|_| Err(Error::new(error.code(), "the store is busy; try again"))).collect()
+            }
             Err(error) => {
                 tracing::warn!(%error, sends = batch.len(), "a batch of sends failed; trying one by one");
                 store_one_by_one(&batcher, &batch).await

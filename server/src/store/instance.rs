@@ -24,6 +24,10 @@ pub(crate) struct Instance {
 impl Instance {
     /// Reads the row; the first opening makes it.
     pub(crate) async fn open(connection: &mut SqliteConnection, now_ms: i64) -> Result<Self, Error> {
+        if let Some(found) = Self::find(connection).await? {
+            // A command beside a server that is busy writing has nothing to wait for.
+            return Ok(found);
+        }
         sqlx::query(
             "insert into instance (id, secret, sync_ms)
              select $1, $2, $3
@@ -34,10 +38,16 @@ impl Instance {
         .bind(now_ms)
         .execute(&mut *connection)
         .await?;
+        let made = Self::find(connection).await?;
+        made.ok_or_else(|| Error::internal("opening the store", "the row of the instance is not there"))
+    }
+
+    async fn find(connection: &mut SqliteConnection) -> Result<Option<Self>, Error> {
         let row = sqlx::query_as::<_, InstanceRow>("select id, secret, sync_ms from instance limit 1")
-            .fetch_one(connection)
+            .fetch_optional(connection)
             .await?;
-        Ok(Self { id: InstanceId::parse(&row.id)?, secret: row.secret, sync_ms: row.sync_ms })
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Self { id: InstanceId::parse(&row.id)?, secret: row.secret, sync_ms: row.sync_ms }))
     }
 }
 

@@ -16,10 +16,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hongyan_protocol::clock::Clock;
+use hongyan_protocol::codes::Code;
 use hongyan_protocol::ids::InstanceId;
 use sqlx::ConnectOptions;
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use tokio::sync::watch;
 
 use crate::error::Error;
@@ -27,6 +30,7 @@ pub(crate) use connection::{Connection, Engine, execute, fetch_all, fetch_option
 pub(crate) use folder::FolderLock;
 use instance::Instance;
 pub(crate) use sync_time::SyncTime;
+pub(crate) use write::PanicGuard;
 pub(crate) use write::Write;
 use write::{Committer, Shared};
 
@@ -37,6 +41,12 @@ const FILE_NAME: &str = "hongyan.db";
 
 /// How long a write waits for a command of another process that writes to the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long an operation waits for its turn to write, so that a stuck disk is answered and not waited for.
+const TURN_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// How long the store may take to prove that it reads and writes.
+const CHECK_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// What the writer keeps of the file in memory (SQLite counts KiB below zero): the leaves of the indexes that sends touch at
 /// random. Only what is used is taken.
@@ -50,6 +60,7 @@ const READERS_COUNT_MAX: u32 = 4;
 
 /// An opened store.
 pub struct Store {
+    clock: Clock,
     readers: SqlitePool,
     writer: Arc<Shared>,
     committer: Committer,
@@ -58,8 +69,18 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the embedded engine in a folder, which is made for its owner alone where it is missing.
+    /// Opens the embedded engine in a folder, which is made for its owner alone where it is missing. A server may be
+    /// running on the folder; then its tables must be of this version.
     pub async fn open(data_folder: &Path, clock: Clock) -> Result<Self, Error> {
+        Self::open_with(data_folder, clock, None).await
+    }
+
+    /// Opens it for the one server that has the folder.
+    pub(crate) async fn open_alone(data_folder: &Path, clock: Clock, lock: &FolderLock) -> Result<Self, Error> {
+        Self::open_with(data_folder, clock, Some(lock)).await
+    }
+
+    async fn open_with(data_folder: &Path, clock: Clock, lock: Option<&FolderLock>) -> Result<Self, Error> {
         let file = data_folder.join(FILE_NAME);
         folder::prepare(data_folder, &file)?;
         let options = SqliteConnectOptions::new()
@@ -73,6 +94,9 @@ impl Store {
         let of_writer =
             options.clone().pragma("cache_size", WRITER_CACHE).pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
         let mut connection = of_writer.connect().await.map_err(|error| opening(&file, error))?;
+        let is_pending = is_migration_pending(&mut connection).await?;
+        // Tables do not change under a server that runs on them.
+        let _alone = if is_pending && lock.is_none() { Some(FolderLock::take(data_folder)?) } else { None };
         MIGRATIONS.run(&mut connection).await.map_err(|error| opening(&file, error))?;
         let instance = Instance::open(&mut connection, clock.now_ms()).await?;
         let readers = SqlitePoolOptions::new()
@@ -80,9 +104,9 @@ impl Store {
             .connect_with(options.pragma("query_only", "on"))
             .await
             .map_err(|error| opening(&file, error))?;
-        let sync_time = Arc::new(SyncTime::new(clock, instance.sync_ms));
+        let sync_time = Arc::new(SyncTime::new(clock.clone(), instance.sync_ms));
         let (writer, committer) = Shared::start(Connection::sqlite_writer(connection), Arc::clone(&sync_time));
-        Ok(Self { readers, writer, committer, instance, sync_time })
+        Ok(Self { clock, readers, writer, committer, instance, sync_time })
     }
 
     /// Which store this is.
@@ -110,9 +134,28 @@ impl Store {
         Ok(Connection::sqlite_reader(self.readers.begin().await?))
     }
 
-    /// The right to write, until the operation commits or is dropped.
+    /// The right to write, until the operation commits or is dropped. 70169 where it does not come in time.
     pub async fn begin(&self) -> Result<Write, Error> {
-        Shared::begin(&self.writer).await
+        let turn = self.clock.timeout(TURN_WAIT_MAX, Shared::begin(&self.writer)).await;
+        turn.unwrap_or_else(|_| Err(Error::new(Code::ACCOUNT_TIMEOUT, "the store is busy; try again")))
+    }
+
+    /// Whether the store reads and writes now.
+    pub(crate) async fn check(&self) -> Result<(), Error> {
+        if *self.failed().borrow() {
+            return Err(Error::new(Code::ACCOUNT_INTERNAL_ERROR, "the store has failed"));
+        }
+        let checked = self.clock.timeout(CHECK_WAIT_MAX, async {
+            fetch_optional!(self.read().await?, (i64,), "select 1")?;
+            // Dropped at once: nothing is written.
+            self.begin().await.map(drop)
+        });
+        checked.await.unwrap_or_else(|_| Err(Error::new(Code::ACCOUNT_TIMEOUT, "the store does not answer in time")))
+    }
+
+    /// To be held by a task that everybody waits for: the store fails when it panics.
+    pub(crate) fn guard(&self) -> PanicGuard {
+        self.writer.guard()
     }
 
     /// Keeps the time of catching up before it is handed to a client; mostly there is nothing to do.
@@ -125,6 +168,20 @@ impl Store {
         self.committer.close().await;
         self.readers.close().await;
     }
+}
+
+/// Whether the tables are older than this version's.
+async fn is_migration_pending(connection: &mut SqliteConnection) -> Result<bool, Error> {
+    let tables: i64 =
+        sqlx::query_scalar("select count(*) from sqlite_master where type = 'table' and name = '_sqlx_migrations'")
+            .fetch_one(&mut *connection)
+            .await?;
+    if tables == 0 {
+        return Ok(true);
+    }
+    let applied: Vec<i64> =
+        sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(connection).await?;
+    Ok(MIGRATIONS.iter().any(|migration| !applied.contains(&migration.version)))
 }
 
 fn opening(file: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {

@@ -122,6 +122,70 @@ async fn an_operation_whose_transaction_the_engine_gave_up_is_not_acknowledged_a
 }
 
 #[tokio::test]
+async fn a_panic_while_publishing_stops_the_store_and_leaves_nobody_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let mut first = store.begin().await.unwrap();
+    add(&mut first, 1).await.unwrap();
+    assert!(first.commit(|| panic!("the test's own")).await.is_err());
+    assert!(store.failed().wait_for(|has_failed| *has_failed).await.is_ok());
+    assert!(store.begin().await.is_err());
+    assert_eq!(store.check().await.unwrap_err().code(), Code::ACCOUNT_INTERNAL_ERROR);
+    assert_eq!(notes(&store).await, [1]);
+}
+
+#[tokio::test]
+async fn a_panic_of_a_task_that_holds_the_guard_fails_the_store_and_its_end_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    drop(store.guard());
+    assert!(!*store.failed().borrow());
+    let guard = store.guard();
+    let task = tokio::spawn(async move {
+        let _guard = guard;
+        panic!("the test's own");
+    });
+    assert!(task.await.unwrap_err().is_panic());
+    assert!(*store.failed().borrow());
+}
+
+#[tokio::test]
+async fn who_gets_no_turn_in_time_is_told_to_try_again_and_the_check_says_so_sooner() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::frozen(1_000_000);
+    let store = Store::open(folder.path(), clock.clone()).await.unwrap();
+    store.check().await.unwrap();
+    let held = store.begin().await.unwrap();
+    let (check, turn) = (store.check(), store.begin());
+    tokio::pin!(check, turn);
+    assert!(std::future::poll_fn(|context| Poll::Ready(turn.as_mut().poll(context).is_pending())).await);
+    let advance = async {
+        // The check reads before it waits for its turn; its deadline was set before that.
+        clock.advance(CHECK_WAIT_MAX);
+    };
+    let (checked, ()) = tokio::join!(check, advance);
+    assert_eq!(checked.unwrap_err().code(), Code::ACCOUNT_TIMEOUT);
+    assert!(std::future::poll_fn(|context| Poll::Ready(turn.as_mut().poll(context).is_pending())).await);
+    clock.advance(TURN_WAIT_MAX);
+    let refusal = turn.await.err().unwrap();
+    assert!(refusal.code() == Code::ACCOUNT_TIMEOUT && refusal.code().is_retryable());
+    drop(held);
+    store.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn tables_are_made_and_changed_by_whoever_has_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = FolderLock::take(folder.path()).unwrap();
+    let refusal = Store::open(folder.path(), Clock::frozen(0)).await.err().unwrap();
+    assert!(refusal.to_string().contains("another server"), "{refusal}");
+    let server = Store::open_alone(folder.path(), Clock::frozen(0), &lock).await.unwrap();
+    // Beside a server that writes, a command only reads to open.
+    let _write = server.begin().await.unwrap();
+    Store::open(folder.path(), Clock::frozen(0)).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_closed_store_refuses_writes_and_has_kept_what_was_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await;

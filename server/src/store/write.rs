@@ -9,7 +9,8 @@
 //! What an operation publishes leaves while the writer is still held, so in the order of commits.
 //!
 //! A commit whose outcome is unknown makes the store *failed*: nothing is written after it, and the server stops. What
-//! the disk holds then is found out by opening it again.
+//! the disk holds then is found out by opening it again. So does a panic of a task that everybody waits for, and a
+//! rollback that the engine refuses.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -41,6 +42,7 @@ struct Group {
     connection: Option<Connection>,
     state: State,
     waiting: Vec<Waiting>,
+    failed: watch::Sender<bool>,
 }
 
 /// An operation that is done and waits for the commit.
@@ -67,16 +69,15 @@ pub(crate) struct Committer {
 
 impl Shared {
     pub(crate) fn start(connection: Connection, sync_time: Arc<SyncTime>) -> (Arc<Self>, Committer) {
-        let group = Group { connection: Some(connection), state: State::Idle, waiting: Vec::new() };
-        let shared = Arc::new(Self {
-            group: Arc::new(Mutex::new(group)),
-            work: Arc::new(Notify::new()),
-            failed: watch::Sender::new(false),
-            sync_time,
-        });
+        let failed = watch::Sender::new(false);
+        let group =
+            Group { connection: Some(connection), state: State::Idle, waiting: Vec::new(), failed: failed.clone() };
+        let shared =
+            Arc::new(Self { group: Arc::new(Mutex::new(group)), work: Arc::new(Notify::new()), failed, sync_time });
         let task = tokio::spawn({
             let shared = Arc::clone(&shared);
             async move {
+                let _guard = shared.guard();
                 loop {
                     shared.work.notified().await;
                     shared.commit_group(&mut *shared.group.lock().await).await;
@@ -90,10 +91,18 @@ impl Shared {
         self.failed.subscribe()
     }
 
+    /// To be held by a task that everybody waits for.
+    pub(crate) fn guard(&self) -> PanicGuard {
+        PanicGuard { failed: self.failed.clone() }
+    }
+
     pub(crate) async fn begin(shared: &Arc<Self>) -> Result<Write, Error> {
         let group = Arc::clone(&shared.group).lock_owned().await;
         // Made before the first statement: dropped midway, it wakes the committer, which cleans up.
-        let mut write = Write { group, work: Arc::clone(&shared.work) };
+        let mut write = Write { group, shared: Arc::clone(shared) };
+        if *shared.failed.borrow() {
+            return Err(stopped());
+        }
         write.group.enter().await?;
         Ok(write)
     }
@@ -122,8 +131,7 @@ impl Shared {
             Err(CommitError::Full(error)) => group.abandon(&error).await,
             Err(CommitError::Unknown(error)) => {
                 tracing::error!(%error, "a commit failed; the store is given up");
-                group.state = State::Over;
-                self.failed.send_replace(true);
+                group.give_up();
                 group.fail_waiting(&error);
             }
         }
@@ -160,6 +168,34 @@ async fn commit(connection: &mut Connection) -> Result<(), CommitError> {
         let is_full = error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == SQLITE_FULL);
         if is_full { CommitError::Full(error.into()) } else { CommitError::Unknown(error.into()) }
     })
+}
+
+/// What SQLite says where the engine has rolled back by itself. Its number is that of any error of a statement.
+const SQLITE_NO_TRANSACTION: &str = "no transaction is active";
+
+async fn roll_back(connection: &mut Connection) -> Result<(), Error> {
+    let super::Engine::Sqlite(connection) = connection.engine();
+    match sqlx::query("rollback").execute(connection).await {
+        Err(error) if !is_without_transaction(&error) => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn is_without_transaction(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.message().contains(SQLITE_NO_TRANSACTION))
+}
+
+/// Makes the store failed when the task that holds it panics: what it was in the midst of, nobody can say.
+pub(crate) struct PanicGuard {
+    failed: watch::Sender<bool>,
+}
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.failed.send_replace(true);
+        }
+    }
 }
 
 impl Group {
@@ -207,9 +243,19 @@ impl Group {
     }
 
     async fn roll_back(&mut self) {
-        // The engine may have rolled back by itself; then this says that there is no transaction.
-        let _ = execute!(self.connection(), "rollback");
-        self.state = State::Idle;
+        match roll_back(self.connection()).await {
+            Ok(()) => self.state = State::Idle,
+            Err(error) => {
+                tracing::error!(%error, "a rollback failed; the store is given up");
+                self.give_up();
+            }
+        }
+    }
+
+    /// Writes nothing any more, and has the server stop.
+    fn give_up(&mut self) {
+        self.state = State::Over;
+        self.failed.send_replace(true);
     }
 
     fn fail_waiting(&mut self, error: &Error) {
@@ -227,10 +273,10 @@ impl Committer {
     /// Commits what stands in line, then closes the connection. Later operations are refused.
     pub(crate) async fn close(&self) {
         let mut group = self.shared.group.lock().await;
-        if group.state != State::Over {
+        if group.state != State::Over && !*self.shared.failed.borrow() {
             self.shared.commit_group(&mut group).await;
-            group.state = State::Over;
         }
+        group.state = State::Over;
         if let Some(connection) = group.connection.take()
             && let Err(error) = connection.close().await
         {
@@ -249,7 +295,7 @@ impl Drop for Committer {
 /// One operation that writes. Dropped without [`Write::commit`] it never happened.
 pub struct Write {
     group: OwnedMutexGuard<Group>,
-    work: Arc<Notify>,
+    shared: Arc<Shared>,
 }
 
 impl Write {
@@ -262,15 +308,21 @@ impl Write {
         let (done, committed) = oneshot::channel();
         self.group.state = State::Open;
         self.group.waiting.push(Waiting { publish: Box::new(publish), done });
+        let mut failed = self.shared.failed();
         drop(self);
-        committed.await.map_err(|_| stopped())?
+        tokio::select! {
+            biased;
+            outcome = committed => outcome.map_err(|_| stopped())?,
+            // Without a committer nobody would answer.
+            _ = failed.wait_for(|has_failed| *has_failed) => Err(stopped()),
+        }
     }
 }
 
 /// Wakes the committer, whether there is something to commit or to clean up.
 impl Drop for Write {
     fn drop(&mut self) {
-        self.work.notify_one();
+        self.shared.work.notify_one();
     }
 }
 

@@ -4,7 +4,7 @@
 use hongyan_protocol::account::{Ping, Platform};
 use hongyan_protocol::codes::Code;
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::TestServer;
 use super::wire::{Wire, within};
@@ -96,6 +96,45 @@ async fn logins_beyond_the_rate_are_told_when_to_come_again() {
     }
     server.advance_s(1);
     attempt("u3").await.unwrap();
+}
+
+#[tokio::test]
+async fn who_shows_no_good_user_sig_or_token_uses_up_nobodys_turn() {
+    let server = TestServer::start_with(|config| {
+        config.logins_per_second = 1;
+        config.logins_burst = 1;
+    })
+    .await;
+    for number in 0..5 {
+        let user = format!("mallory{number}");
+        let refusal = server.connect().await.login_with(&server, &user, Platform::Android, server.sign("eve")).await;
+        assert_eq!(refusal.unwrap_err().code, Code::USER_SIG_OTHER_USER);
+        let refusal = server.connect().await.resume(Platform::Android, "no.token").await;
+        assert_eq!(refusal.unwrap_err().code, Code::ACCESS_TICKET_REJECTED);
+    }
+    server.login("alice").await;
+    let refusal = server.connect().await.login(&server, "bob", Platform::Android).await.unwrap_err();
+    assert_eq!(refusal.code, Code::SERVER_FREQUENCY_LIMIT);
+}
+
+#[tokio::test]
+async fn an_address_has_so_many_attempts_good_or_not() {
+    let server = TestServer::start_with(|config| {
+        config.address_logins_per_second = 1;
+        config.address_logins_burst = 2;
+    })
+    .await;
+    server.login("alice").await;
+    server.connect().await.resume(Platform::Android, "no.token").await.unwrap_err();
+    let refusal = server.connect().await.login(&server, "bob", Platform::Android).await.unwrap_err();
+    assert_eq!((refusal.code, refusal.retry_after_ms), (Code::SERVER_FREQUENCY_LIMIT, Some(1_000)));
+    let elsewhere = TcpSocket::new_v4().unwrap();
+    elsewhere.bind(([127, 0, 0, 2], 0).into()).unwrap();
+    let addr = server.server.addr();
+    let mut elsewhere = Wire::over(elsewhere.connect(addr).await.unwrap(), addr).await.unwrap();
+    elsewhere.login(&server, "bob", Platform::Android).await.unwrap();
+    server.advance_s(1);
+    server.login("carol").await;
 }
 
 #[tokio::test]

@@ -9,8 +9,10 @@ mod refusals;
 mod registry;
 mod sessions;
 mod slow;
+mod store;
 mod wire;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hongyan_protocol::account::Platform;
@@ -21,6 +23,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use self::wire::Wire;
+use crate::bus::Hint;
 use crate::config::{Config, GatewayConfig};
 use crate::server::Server;
 
@@ -82,6 +85,14 @@ impl TestServer {
         let mut wire = self.connect().await;
         wire.login(self, user, platform).await.expect("a good UserSig logs in");
         wire
+    }
+
+    /// Gives a user's sessions an event that means nothing.
+    fn make_noise(&self, user: &str) {
+        let event: Arc<str> = r#""event":"noise","data":{}}"#.into();
+        let users: Arc<[_]> = [wire::user(user)].into();
+        let app = self.app();
+        self.server.gateway.registry.deliver(Hint::Event { app, users, event, origin: None, except: None });
     }
 
     fn advance_s(&self, seconds: u64) {

@@ -75,6 +75,7 @@ fn no_frames() -> Vec<(String, Code)> {
         (r#"{"id":1,"method":"ping","params":{"#.to_owned(), Code::BAD_JSON),
         (r#"{"method":"ping"}"#.to_owned(), Code::BAD_JSON),
         (r#"{"id":-1,"method":"ping"}"#.to_owned(), Code::BAD_JSON),
+        (r#"{"id":0,"method":"ping"}"#.to_owned(), Code::BAD_JSON),
         (r#"{"id":9007199254740992,"method":"ping"}"#.to_owned(), Code::BAD_JSON),
         (r#"{"id":1,"method":7}"#.to_owned(), Code::BAD_JSON),
         ("[]".to_owned(), Code::BAD_JSON),

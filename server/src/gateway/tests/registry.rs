@@ -83,12 +83,31 @@ fn a_kick_ends_the_login_that_it_names_and_no_later_one() {
     let (phone, pad) = (DeviceId::generate(), DeviceId::generate());
     let (early, _) = enter(&registry, 1, (1, "bob", phone, 3));
     let (late, _) = enter(&registry, 2, (1, "bob", pad, 4));
-    let kick = |devices| Hint::Kick { app: app(1), user: user("bob"), devices, reason: "test".to_owned() };
+    let kick =
+        |devices| Hint::Kick { app: app(1), user: user("bob"), devices, reason: "test".to_owned(), except: None };
     registry.deliver(kick(vec![(phone, 3), (pad, 3)]));
     assert_eq!((early.stage(), late.stage()), (Stage::Ended, Stage::Open));
     assert_eq!(frames(&early), [r#"{"push":1,"event":"kicked","data":{"reason":"test"}}"#]);
     registry.deliver(event("a", None, None));
     assert_eq!((frames(&early).len(), frames(&late).len()), (0, 1));
+}
+
+#[test]
+fn a_kick_spares_the_session_that_ended_its_own_login() {
+    let registry = Registry::default();
+    let phone = DeviceId::generate();
+    let kick = |session| Hint::Kick {
+        app: app(1),
+        user: user("bob"),
+        devices: vec![(phone, 3)],
+        reason: "test".to_owned(),
+        except: Some(SessionId::new(session)),
+    };
+    let (taken_up, _) = enter(&registry, 2, (1, "bob", phone, 3));
+    registry.deliver(kick(2));
+    assert_eq!(taken_up.stage(), Stage::Open);
+    registry.deliver(kick(1));
+    assert_eq!(taken_up.stage(), Stage::Ended);
 }
 
 #[test]

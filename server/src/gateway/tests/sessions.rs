@@ -109,6 +109,27 @@ async fn who_asks_faster_than_the_rate_is_answered_more_slowly_and_in_order() {
 }
 
 #[tokio::test]
+async fn pings_of_the_websocket_count_as_requests() {
+    let server = TestServer::start_with(|config| {
+        config.requests_per_second = 1;
+        config.requests_burst = 3;
+    })
+    .await;
+    let mut alice = server.login("alice").await;
+    for _ in 0..3 {
+        alice.write_ping().await;
+    }
+    let ping = alice.request(&Ping {}).await;
+    // Time enough for the server to read on, if it did.
+    for _ in 0..20 {
+        server.make_noise("alice");
+        alice.push().await;
+    }
+    server.advance_s(1);
+    assert_eq!(alice.answer_to(ping).await.unwrap()["server_ms"], super::START_MS + 1_000);
+}
+
+#[tokio::test]
 async fn silence_ends_a_session_and_any_frame_breaks_it() {
     let server = TestServer::start().await;
     let mut silent = server.login("alice").await;

@@ -113,6 +113,13 @@ impl Wire {
         within("room to write", self.socket.send(Message::binary(bytes))).await.expect("the connection stands");
     }
 
+    /// Writes a ping of the WebSocket itself.
+    pub(super) async fn write_ping(&mut self) {
+        within("room to write", self.socket.send(Message::Ping(Vec::new().into())))
+            .await
+            .expect("the connection stands");
+    }
+
     /// Writes what the server may stop reading in the middle.
     pub(super) async fn write_if_taken(&mut self, text: String) {
         let _ = within("an end of writing", self.socket.send(Message::text(text))).await;

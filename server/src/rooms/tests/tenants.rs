@@ -38,7 +38,7 @@ async fn another_tenant_with_the_same_names_sees_and_touches_nothing() {
     let alone = GetProfiles { users: vec![user("alice")] };
     assert!(world.rooms.get_profiles(&stranger, alone).await.unwrap().profiles.is_empty());
     assert!(world.heads(&stranger).await.is_empty());
-    let probes = vec![Probe { log, max_seq: seq(0) }];
+    let probes = vec![Probe { log, max_seq: seq(1) }];
     let params = Sync { since_ms: Some(0), version: Version::ZERO, probes, cursor: None, limit: 10 };
     let page = world.rooms.sync(&stranger, params).await.unwrap();
     assert!(page.is_behind_client && page.heads.is_empty());

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The tables of the first release. Each belongs to the room named above it; no other room reads or writes it.
 
 -- store ---------------------------------------------------------------------------------------------------------
