@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use hongyan_protocol::account as wire;
+use hongyan_protocol::codes::Code;
 use hongyan_protocol::ids::SdkAppId;
 
 use crate::connection::address::Address;
@@ -88,9 +89,12 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn check(config: ClientConfig) -> Result<Self, ImError> {
+        if config.data_folder.is_empty() {
+            return Err(ImError::new(Code::INVALID_PARAMETERS, "the data folder has no name"));
+        }
         Ok(Self {
             sdk_app_id: SdkAppId::parse(config.sdk_app_id)
-                .map_err(|error| ImError::new(hongyan_protocol::codes::Code::INVALID_PARAMETERS, error.what))?,
+                .map_err(|error| ImError::new(Code::INVALID_PARAMETERS, error.what))?,
             server: Address::parse(&config.server_url, config.is_insecure_allowed)?,
             data_folder: PathBuf::from(config.data_folder),
             platform: config.platform,

@@ -19,7 +19,7 @@ use crate::account::{LoginStatus, SelfInfo, UserInfo, profile};
 use crate::client::core::{Context, Core};
 use crate::config::{ClientConfig, LogLevel, Settings};
 use crate::connection::command::Credentials;
-use crate::connection::handle::{ConnectionHandle, Shared};
+use crate::connection::handle::{ConnectionHandle, Inbound, Shared};
 use crate::connection::task::{Hooks, Profile, Task};
 use crate::conversation::ConversationManager;
 use crate::error::ImError;
@@ -69,7 +69,7 @@ pub struct ImClient {
 
 #[uniffi::export]
 impl ImClient {
-    /// Makes a client. Nothing is connected yet. The client ends with [`Self::close`], or when the app holds
+    /// Makes a client. Nothing is connected yet. The client ends when it is closed, or when the app holds
     /// neither it nor one of its managers any more.
     ///
     /// `log_listener` gets the lines of the log as they are written, on the thread of the other listeners.
@@ -93,9 +93,10 @@ impl ImClient {
     }
 
     /// Logs a user in: once it has returned, the SDK keeps the connection up by itself, over losses of the network
-    /// and restarts of the server, until [`Self::logout`], [`Self::close`], or the listener is told that the
+    /// and restarts of the server, until a logout, until the client is closed, or the listener is told that the
     /// user was kicked offline or that the UserSig ended. The first login of a user makes the account. A login
-    /// of another user logs the present one out; one of the same user renews the UserSig.
+    /// of another user logs the present one out; one of the same user renews the UserSig, and where that fails, the user
+    /// stays logged in with the one before.
     ///
     /// Without a network it tries for 30 seconds and answers 6012. What is stored of the user can be read
     /// from then on even so.
@@ -152,6 +153,8 @@ impl ImClient {
     /// stopped. When it returns, nothing of the client runs any more; inside a listener it returns while that
     /// listener's call is still running, and a listener that does not return is waited for 5 seconds. It may be
     /// called more than once.
+    // Foreign objects have a close of their own, which lets go of them.
+    #[uniffi::method(name = "shut_down")]
     pub async fn close(&self) {
         // A listener that waits for this would wait for itself.
         let is_inside_listener = self.core.context.dispatcher.is_own_thread();
@@ -174,6 +177,10 @@ impl ImClient {
     /// the connection is checked at once. Returns at once.
     pub fn set_foreground(&self, is_foreground: bool) {
         self.core.context.connection.wish(|wishes| wishes.is_foreground = is_foreground);
+        // What was opened before a login is made ready as well: the connection knows nothing of it.
+        if !is_foreground && let Some(local) = self.core.find_local() {
+            local.inbox().push(Inbound::Background);
+        }
     }
 
     /// Tells the SDK that the device's network changed or came back: the connection is checked, or made, at
@@ -243,7 +250,7 @@ impl ImClient {
         let context = Arc::new(Context { settings, clock, connection, dispatcher, log });
         let core = Arc::new(Core::new(Arc::clone(&context)));
         let delivery = Delivery::new(Arc::downgrade(&core), log_listener, context.log.clone());
-        context.dispatcher.start(move |batch| delivery.deliver(batch))?;
+        context.dispatcher.start(move |batch, store| delivery.deliver(batch, store))?;
         let task = Task::new((shared, commands), Arc::clone(&context), profile, hooks(&core));
         runtime::spawn(&context.log, async move {
             info!(sdk_app_id = task.profile().sdk_app_id.get(), version = env!("CARGO_PKG_VERSION"), "client started");
@@ -293,7 +300,7 @@ fn open_log(settings: &Settings, clock: &Clock, listener: Option<Arc<Dispatcher>
     if settings.log_level == LogLevel::None {
         return Dispatch::none();
     }
-    let file = LogFile::open(&settings.data_folder.join("logs"), FILE_BYTES_MAX);
+    let file = LogFile::shared(&settings.data_folder.join("logs"), FILE_BYTES_MAX);
     Dispatch::new(Subscriber::new(settings.log_level, clock.clone(), file, listener))
 }
 

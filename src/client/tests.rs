@@ -10,6 +10,9 @@ use tempfile::TempDir;
 use super::*;
 use crate::config::Platform;
 use crate::connection::tests::harness::{Server, code, within};
+use crate::conversation::Conversation;
+use crate::listener::ConversationListener;
+use crate::listener::queue::Batch;
 
 fn config(port: u16, folder: &TempDir) -> ClientConfig {
     ClientConfig {
@@ -62,7 +65,9 @@ fn listener(tell: impl Fn(&'static str) + Send + Sync + 'static) -> Arc<dyn SdkL
 fn recorder() -> (Arc<dyn SdkListener>, Receiver<&'static str>) {
     let (told, heard) = channel();
     let told = Mutex::new(told);
-    let tell = move |what| drop(told.lock().unwrap().send(what));
+    let tell = move |what| {
+        let _ = told.lock().unwrap().send(what);
+    };
     (listener(tell), heard)
 }
 
@@ -197,4 +202,43 @@ async fn a_dropped_call_goes_on_to_its_end() {
     peer.answer::<hongyan_protocol::account::Login>(id, Ok(crate::connection::tests::harness::session())).await;
     within(client.core.context.connection.status_becomes(|status| status.login == LoginStatus::LoggedIn)).await;
     within(client.close()).await;
+}
+
+#[test]
+fn a_data_folder_without_a_name_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let config = ClientConfig { data_folder: String::new(), ..config(1, &folder) };
+    assert_eq!(ImClient::new(config, None).unwrap_err().code(), Code::INVALID_PARAMETERS);
+}
+
+struct Totals(Mutex<Sender<i64>>);
+
+impl ConversationListener for Totals {
+    fn on_sync_server_start(&self) {}
+    fn on_sync_server_finish(&self) {}
+    fn on_sync_server_failed(&self) {}
+    fn on_new_conversation(&self, _: Vec<Conversation>) {}
+    fn on_conversation_changed(&self, _: Vec<Conversation>) {}
+    fn on_total_unread_message_count_changed(&self, total_unread_count: i64) {
+        self.0.lock().unwrap().send(total_unread_count).unwrap();
+    }
+}
+
+#[test]
+fn what_one_user_was_to_hear_is_not_read_from_the_store_of_the_next() {
+    let folder = TempDir::new().unwrap();
+    let client = ImClient::new(config(1, &folder), None).unwrap();
+    let (told, heard) = channel();
+    client.core.listeners.conversation.add(Arc::new(Totals(Mutex::new(told))));
+    let delivery = Delivery::new(Arc::downgrade(&client.core), None, Dispatch::none());
+    let dispatcher = &client.core.context.dispatcher;
+    runtime::block_on(client.init_local_storage("alice".to_owned())).unwrap();
+    let store_of_alice = dispatcher.store_number();
+    delivery.deliver(Batch::TotalUnread, store_of_alice);
+    assert_eq!(heard.try_recv(), Ok(0));
+    runtime::block_on(client.init_local_storage("bob".to_owned())).unwrap();
+    delivery.deliver(Batch::TotalUnread, store_of_alice);
+    assert!(heard.try_recv().is_err());
+    delivery.deliver(Batch::TotalUnread, dispatcher.store_number());
+    assert_eq!(heard.try_recv(), Ok(0));
 }

@@ -167,6 +167,11 @@ impl ConnectionHandle {
         self.0.status.borrow().login
     }
 
+    /// Tells of each change of the connection as others see it.
+    pub(crate) fn watch_status(&self) -> watch::Receiver<Status> {
+        self.0.status.subscribe()
+    }
+
     /// The server's time; the device's own until a server was met.
     pub(crate) fn server_time_ms(&self) -> i64 {
         self.0.server_time.now_ms(&self.0.clock)

@@ -19,10 +19,13 @@ pub(crate) const HEARTBEAT_BACKGROUND_MS: u64 = 270_000;
 pub(crate) const PONG_MAX_MS: u64 = 15_000;
 /// The same, after a change that often leaves a socket dead.
 pub(crate) const PROBE_MAX_MS: u64 = 5_000;
+/// How young an attempt is left alone when the network changes: changes mostly come several at a time.
+pub(crate) const FRESH_MS: u64 = 2_000;
 /// A session that lasted so long was not a failure: the next wait is a short one.
 pub(crate) const STABLE_MS: u64 = 10_000;
 /// How long to wait after a refusal that time does not cure.
 pub(crate) const REFUSED_WAIT_MS: u64 = 60_000;
 
 const _: () = assert!(PROBE_MAX_MS < PONG_MAX_MS && PONG_MAX_MS < HEARTBEAT_FOREGROUND_MS);
+const _: () = assert!(FRESH_MS < DIAL_MAX_MS && FRESH_MS < AUTHENTICATE_MAX_MS);
 const _: () = assert!(DIAL_MAX_MS + AUTHENTICATE_MAX_MS < LOGIN_MAX_MS, "a login has time for a second attempt");

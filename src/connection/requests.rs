@@ -49,6 +49,7 @@ impl Task {
         let sig_left_ms = session.user_sig_expires_ms.saturating_sub(session.server_ms);
         self.sig_ends_at_ms = Some(now_ms.saturating_add(u64::try_from(sig_left_ms).unwrap_or(0)));
         self.token = Some(session.resume_token.clone());
+        self.kept = None;
         self.shared.server_time.set(session.server_ms, &self.shared.clock);
         self.last_push = 0;
         self.connection = ConnectionNumber(self.connection.0 + 1);

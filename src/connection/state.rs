@@ -167,6 +167,8 @@ pub(crate) struct Environment {
     pub(crate) has_token: bool,
     /// When the UserSig ends, on the monotonic hand, as far as a session told.
     pub(crate) sig_ends_at_ms: Option<u64>,
+    /// Whether the credentials are newer than those that the server last took, and these are kept.
+    pub(crate) is_renewing: bool,
 }
 
 /// What is to be done, in this order.
@@ -202,8 +204,12 @@ pub(crate) enum Action {
     FailParked(Code),
     /// The token is no longer of use.
     ForgetToken,
-    /// UserSig and token are no longer of use.
+    /// UserSig and token are no longer of use, nor are kept ones.
     ForgetCredentials,
+    /// UserSig and token are kept until the server takes those that come now.
+    KeepCredentials,
+    /// The UserSig is of no use; what was kept is used again.
+    RestoreCredentials,
     /// Listeners hear of it.
     Tell(EventRef),
 }

@@ -2,16 +2,21 @@
 //! The step from one state of the connection to the next. What a state does not expect changes nothing: a late
 //! answer or a wish that was fulfilled meanwhile.
 
+mod device;
+mod renewal;
+
 use hongyan_protocol::codes::Code;
 
 use crate::connection::backoff::{delay_ms, share_ms};
 use crate::connection::limits::{
     AUTHENTICATE_MAX_MS, DIAL_MAX_MS, HEARTBEAT_BACKGROUND_MS, HEARTBEAT_FOREGROUND_MS, LOGIN_MAX_MS, LOGOUT_MAX_MS,
-    PONG_MAX_MS, PROBE_MAX_MS, REFUSED_WAIT_MS, RELEASE_MAX_MS, STABLE_MS,
+    PONG_MAX_MS, REFUSED_WAIT_MS, RELEASE_MAX_MS, STABLE_MS,
 };
 use crate::connection::state::{
     Action, Credential, Environment, Failure, Heartbeat, Input, Link, LoggingIn, LoggingOut, LoginStep, Online, State,
 };
+use crate::connection::step::device::{foreground_changed, network_changed};
+use crate::connection::step::renewal::{renew, renewal_put_off, renewal_refused};
 use crate::error::ImError;
 use crate::listener::events::EventRef;
 
@@ -82,8 +87,9 @@ fn login(state: State, is_same_user: bool, env: &Environment) -> Stepped {
         State::LoggingOut(_) => return (state, vec![Action::RefuseCall(Code::LOGOUT_IN_PROGRESS)]),
         State::Closed => return (state, vec![Action::RefuseCall(Code::NOT_INITIALIZED)]),
         State::LoggedOut | State::Kicked | State::Expired => Vec::new(),
-        State::Online(_) if !is_same_user => vec![Action::SendLogout, Action::HangUp(Code::NOT_LOGGED_IN)],
-        State::Online(_) | State::Reconnecting(_) => {
+        State::Online(_) | State::Reconnecting(_) if is_same_user => return renew(env),
+        State::Online(_) => vec![Action::SendLogout, Action::HangUp(Code::NOT_LOGGED_IN)],
+        State::Reconnecting(_) => {
             vec![Action::HangUp(Code::NETWORK_DISCONNECTED), Action::FailParked(Code::NETWORK_DISCONNECTED)]
         }
     };
@@ -224,7 +230,7 @@ fn refused(state: State, failure: Failure, retry_after_ms: Option<u64>, env: &En
     if KICKED.contains(&failure.code) {
         return over(state, State::Kicked, failure);
     }
-    if EXPIRED.contains(&failure.code) {
+    if EXPIRED.contains(&failure.code) && !env.is_renewing {
         return over(state, State::Expired, failure);
     }
     match state {
@@ -250,7 +256,11 @@ fn login_refused(login: LoggingIn, failure: Failure, retry_after_ms: Option<u64>
     let LoginStep::Linking(link) = login.step else { return unchanged(State::LoggingIn(login)) };
     let until_ms = env.now_ms.saturating_add(wait_ms(link.failed_attempts() + 1, retry_after_ms, env));
     if !FULL.contains(&failure.code) || until_ms >= login.until_ms {
-        return login_failed(failure.into());
+        return match env.is_renewing {
+            true if failure.code.is_retryable() => renewal_put_off(link, until_ms, failure.into()),
+            true => renewal_refused(link, Some(failure), env),
+            false => login_failed(failure.into()),
+        };
     }
     let (link, actions) = wait(link.failed_attempts() + 1, until_ms, &failure);
     (State::LoggingIn(LoggingIn { step: LoginStep::Linking(link), last_failure: Some(failure), ..login }), actions)
@@ -276,6 +286,7 @@ fn resume_refused(link: Link, failure: Failure, retry_after_ms: Option<u64>, env
                 (State::Reconnecting(link), dialing),
             )
         }
+        Credential::UserSig if env.is_renewing => renewal_refused(link, None, env),
         Credential::UserSig if REJECTED.contains(&failure.code) => {
             over(State::Reconnecting(link), State::Expired, failure)
         }
@@ -359,56 +370,6 @@ fn ended(state: State, end: State, code: Code, env: &Environment) -> Stepped {
     }
 }
 
-fn network_changed(state: State, env: &Environment) -> Stepped {
-    let dial_anew = |link: Link| {
-        let ((link, dialing), is_linking) = (dial(link.failed_attempts(), env), !matches!(link, Link::Waiting { .. }));
-        let hang_up = is_linking.then_some(Action::HangUp(Code::NETWORK_DISCONNECTED));
-        (link, hang_up.into_iter().chain(dialing).collect())
-    };
-    match state {
-        State::LoggingIn(LoggingIn { step: LoginStep::Linking(link), until_ms, last_failure }) => {
-            let (link, actions) = dial_anew(link);
-            (State::LoggingIn(LoggingIn { step: LoginStep::Linking(link), until_ms, last_failure }), actions)
-        }
-        State::Reconnecting(link) => {
-            let (link, actions) = dial_anew(link);
-            (State::Reconnecting(link), actions)
-        }
-        state => with_online(state, |online| probe(online, env)),
-    }
-}
-
-fn foreground_changed(state: State, env: &Environment) -> Stepped {
-    match state {
-        State::Reconnecting(Link::Waiting { failed_attempts, .. }) if env.is_foreground => {
-            let (link, actions) = dial(failed_attempts, env);
-            (State::Reconnecting(link), actions)
-        }
-        state if env.is_foreground => with_online(state, |online| probe(online, env)),
-        state => with_online(state, |online| {
-            if let Heartbeat::Due { .. } = online.heartbeat {
-                online.heartbeat = Heartbeat::Due { at_ms: next_heartbeat_ms(online, env) };
-            }
-            Vec::new()
-        }),
-    }
-}
-
-/// Finds out at once whether the socket still lives.
-fn probe(online: &mut Online, env: &Environment) -> Vec<Action> {
-    let soon_ms = env.now_ms.saturating_add(PROBE_MAX_MS);
-    match online.heartbeat {
-        Heartbeat::Due { .. } => {
-            online.heartbeat = Heartbeat::Awaited { until_ms: soon_ms };
-            vec![Action::Ping]
-        }
-        Heartbeat::Awaited { until_ms } => {
-            online.heartbeat = Heartbeat::Awaited { until_ms: until_ms.min(soon_ms) };
-            Vec::new()
-        }
-    }
-}
-
 fn tick(state: State, env: &Environment) -> Stepped {
     if state.wake_at_ms().is_none_or(|wake_at_ms| env.now_ms < wake_at_ms) {
         return unchanged(state);
@@ -418,7 +379,14 @@ fn tick(state: State, env: &Environment) -> Stepped {
             let last =
                 login.last_failure.map_or(String::new(), |failure| format!("; the last attempt: {}", failure.detail));
             let detail = format!("{}{last}", Code::REQUEST_TIMEOUT.text());
-            login_failed(ImError::new(Code::REQUEST_TIMEOUT, detail))
+            let error = ImError::new(Code::REQUEST_TIMEOUT, detail);
+            match login.step {
+                LoginStep::Linking(link) if env.is_renewing => {
+                    let until_ms = env.now_ms.saturating_add(delay_ms(link.failed_attempts(), env.random));
+                    renewal_put_off(link, until_ms, error)
+                }
+                _ => login_failed(error),
+            }
         }
         State::LoggingIn(LoggingIn {
             step: LoginStep::Linking(Link::Waiting { failed_attempts, .. }),

@@ -17,7 +17,7 @@ use tracing::{debug, info, warn};
 use crate::client::core::Context;
 use crate::connection::address::Address;
 use crate::connection::command::{Answer, Command, Credentials};
-use crate::connection::handle::{ConnectionNumber, Inbound, Shared};
+use crate::connection::handle::{ConnectionNumber, Shared};
 use crate::connection::inbox::Inbox;
 use crate::connection::pending::Pending;
 use crate::connection::socket::Socket;
@@ -74,6 +74,8 @@ pub(crate) struct Task {
     pub(super) credentials: Option<Credentials>,
     pub(super) token: Option<String>,
     pub(super) sig_ends_at_ms: Option<u64>,
+    /// What the server last took, while newer credentials are on their way.
+    pub(super) kept: Option<Kept>,
     asking: Option<Asking>,
     login: Option<Answer<()>>,
     logout: Option<Answer<()>>,
@@ -99,6 +101,13 @@ pub(super) struct OwnRequests {
     pub(super) authenticate: Option<u64>,
     pub(super) ping: Option<u64>,
     pub(super) logout: Option<u64>,
+}
+
+/// Credentials that the server took, and what it said of them.
+pub(super) struct Kept {
+    credentials: Option<Credentials>,
+    token: Option<String>,
+    sig_ends_at_ms: Option<u64>,
 }
 
 /// A call that the step is about to decide on.
@@ -151,6 +160,7 @@ impl Task {
             credentials: None,
             token: None,
             sig_ends_at_ms: None,
+            kept: None,
             asking: None,
             login: None,
             logout: None,
@@ -259,9 +269,6 @@ impl Task {
         let before = std::mem::replace(&mut self.wishes, wishes);
         if wishes.is_foreground != before.is_foreground {
             self.step(Input::ForegroundChanged);
-            if !wishes.is_foreground {
-                self.tell_sync(Inbound::Background);
-            }
         }
         if wishes.network_changes != before.network_changes {
             self.step(Input::NetworkChanged);
@@ -278,6 +285,7 @@ impl Task {
             is_foreground: self.wishes.is_foreground,
             has_token: self.token.is_some(),
             sig_ends_at_ms: self.sig_ends_at_ms,
+            is_renewing: self.kept.is_some(),
         };
         let before = std::mem::discriminant(&self.state);
         let (state, actions) = step(std::mem::replace(&mut self.state, State::Closed), input, &environment);
@@ -340,9 +348,23 @@ impl Task {
                 }
             }
             Action::ForgetToken => self.token = None,
-            Action::ForgetCredentials => (self.credentials, self.token, self.sig_ends_at_ms) = (None, None, None),
+            Action::ForgetCredentials => {
+                (self.credentials, self.token, self.sig_ends_at_ms, self.kept) = (None, None, None, None);
+            }
+            Action::KeepCredentials => self.keep_credentials(),
+            Action::RestoreCredentials => {
+                if let Some(Kept { credentials, token, sig_ends_at_ms }) = self.kept.take() {
+                    (self.credentials, self.token, self.sig_ends_at_ms) = (credentials, token, sig_ends_at_ms);
+                }
+            }
             Action::Tell(event) => self.context.dispatcher.push(event),
         }
+    }
+
+    fn keep_credentials(&mut self) {
+        let (token, sig_ends_at_ms) = (self.token.take(), self.sig_ends_at_ms.take());
+        // Those of a renewal that failed before were never taken.
+        self.kept.get_or_insert_with(|| Kept { credentials: self.credentials.clone(), token, sig_ends_at_ms });
     }
 
     fn prepare(&mut self) {

@@ -120,7 +120,7 @@ pub(crate) async fn find(connection: &mut SqliteConnection, id: &ConversationId)
     row.map(Known::try_from).transpose()
 }
 
-/// The conversations of some logs. A log that is not known is left out.
+/// The ids of some rows, in no order.
 pub(crate) async fn find_ids(tx: &mut Transaction, rows: &[ConversationRow]) -> Result<Vec<ConversationId>, ImError> {
     let rows = to_json(&rows.iter().map(|row| row.0).collect::<Vec<_>>())?;
     let ids: Vec<String> = sqlx::query_scalar(
@@ -224,11 +224,12 @@ pub(crate) async fn forget_all(tx: &mut Transaction) -> Result<(), ImError> {
 }
 
 pub(super) const PROBES: &str = "select log, max_seq from conversation \
-     where list_key > 0 and log is not null \
+     where list_key > 0 and log is not null and max_seq > 0 \
      order by list_key desc, conversation_id \
      limit $1";
 
-/// The heads of the logs that changed last, for a server to compare with its own.
+/// The heads of the logs that changed last, for a server to compare with its own. A log without messages says
+/// nothing: the server may have no row of it.
 pub(crate) async fn list_probes(connection: &mut SqliteConnection, limit: usize) -> Result<Vec<Probe>, ImError> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows: Vec<(i64, i64)> = sqlx::query_as(PROBES).bind(limit).fetch_all(connection).await?;

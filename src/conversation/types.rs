@@ -30,8 +30,8 @@ pub struct Conversation {
     pub draft_timestamp_ms: i64,
     /// Where it stands in the list, highest first; equal ones are ordered by their ids. It rises and is no time.
     pub order_key: i64,
-    /// The server's time of the last message that the user has read of a one-to-one conversation, in milliseconds
-    /// since 1970; 0 where this device does not have that message.
+    /// The server's time of the last message on this device that the user has read of a one-to-one conversation, in
+    /// milliseconds since 1970; 0 where none is.
     pub c2c_read_timestamp_ms: i64,
     /// Up to and with which sequence the user has read a group conversation.
     pub group_read_sequence: i64,

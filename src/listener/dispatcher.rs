@@ -32,6 +32,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Waiting {
     queue: Queue,
+    /// How often the references were forgotten: what was taken before means nothing in the store that is open now.
+    forgotten: u64,
     is_closed: bool,
 }
 
@@ -47,8 +49,9 @@ impl Dispatcher {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Starts the thread. `deliver` is called on it with one batch after another.
-    pub(crate) fn start(&self, deliver: impl FnMut(Batch) + Send + 'static) -> Result<(), ImError> {
+    /// Starts the thread. `deliver` is called on it with one batch after another, and with the number of the store
+    /// that its references point into, see [`Self::store_number`].
+    pub(crate) fn start(&self, deliver: impl FnMut(Batch, u64) + Send + 'static) -> Result<(), ImError> {
         let shared = Arc::clone(&self.shared);
         thread::Builder::new()
             .name("hongyan-listener".to_owned())
@@ -71,7 +74,14 @@ impl Dispatcher {
 
     /// Forgets what would be read from a store that is now closed.
     pub(crate) fn forget_references(&self) {
-        self.waiting().queue.forget_references();
+        let mut waiting = self.waiting();
+        waiting.queue.forget_references();
+        waiting.forgotten += 1;
+    }
+
+    /// Which store references point into now. It changes after a store was closed and before the next is open.
+    pub(crate) fn store_number(&self) -> u64 {
+        self.waiting().forgotten
     }
 
     /// Ends the thread after the delivery that runs; what waits is forgotten.
@@ -95,22 +105,22 @@ impl Dispatcher {
     }
 }
 
-fn run(shared: &Shared, mut deliver: impl FnMut(Batch)) {
+fn run(shared: &Shared, mut deliver: impl FnMut(Batch, u64)) {
     let _ = shared.thread.set(thread::current().id());
-    while let Some(batch) = next(shared) {
-        deliver(batch);
+    while let Some((batch, store)) = next(shared) {
+        deliver(batch, store);
     }
     shared.ended.send_replace(true);
 }
 
-fn next(shared: &Shared) -> Option<Batch> {
+fn next(shared: &Shared) -> Option<(Batch, u64)> {
     let mut waiting = shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
         if waiting.is_closed {
             return None;
         }
         if let Some(batch) = waiting.queue.pop() {
-            return Some(batch);
+            return Some((batch, waiting.forgotten));
         }
         waiting = shared.filled.wait(waiting).unwrap_or_else(PoisonError::into_inner);
     }

@@ -105,6 +105,10 @@ impl<K: Copy + Eq + std::hash::Hash, V: Default> Ordered<K, V> {
         })
     }
 
+    fn contains(&self, key: &K) -> bool {
+        self.values.contains_key(key)
+    }
+
     fn keep_newest(&mut self, max: usize) {
         while self.keys.len() > max {
             if let Some(oldest) = self.keys.pop_front() {
@@ -161,6 +165,8 @@ impl Queue {
                 self.new_conversations.entry(row);
                 Lane::ConversationNew
             }
+            // It is told as it is when it is told as new.
+            EventRef::ConversationChanged(row) if self.new_conversations.contains(&row) => return,
             EventRef::ConversationChanged(row) => {
                 self.changed_conversations.entry(row);
                 Lane::ConversationChanged
@@ -308,6 +314,18 @@ mod tests {
                 Batch::TotalUnread,
             ]
         );
+    }
+
+    #[test]
+    fn a_conversation_is_not_told_as_changed_before_it_is_told_as_new() {
+        let mut queue = Queue::default();
+        let (old, new) = (ConversationRow(1), ConversationRow(2));
+        queue.push(EventRef::ConversationChanged(old));
+        queue.push(EventRef::ConversationNew(new));
+        queue.push(EventRef::ConversationChanged(new));
+        assert_eq!(drain(&mut queue), [Batch::ConversationChanged(vec![old]), Batch::ConversationNew(vec![new])]);
+        queue.push(EventRef::ConversationChanged(new));
+        assert_eq!(drain(&mut queue), [Batch::ConversationChanged(vec![new])]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::listener::traits::{AdvancedMsgListener, ConversationListener, SdkList
 /// certain, and then nothing is left to wait for: the promise is that none begins afterwards.
 const CANCEL_WAIT_MAX: Duration = Duration::from_millis(250);
 
-/// What `add_…_listener` gives. The listener is called until [`Self::cancel`] or until the client is closed;
+/// What `add_…_listener` gives. The listener is called until it is cancelled or until the client is closed;
 /// letting go of the subscription does nothing.
 #[derive(uniffi::Object)]
 pub struct Subscription(Box<dyn Fn() + Send + Sync>);

@@ -30,7 +30,8 @@ pub trait SdkListener: Send + Sync {
 #[uniffi::export(foreign)]
 pub trait AdvancedMsgListener: Send + Sync {
     /// New messages: of others, and of the user's own other devices; never those that were sent from here.
-    /// Within a conversation they come in its order, each of them once.
+    /// Within a conversation they come in its order, each of them once at the most: what waits to be told when
+    /// the user logs out or the app is stopped is not told later. It is in the history.
     fn on_recv_new_message(&self, messages: Vec<Message>);
     /// The peers of one-to-one conversations have read further.
     fn on_recv_c2c_read_receipt(&self, receipts: Vec<MessageReceipt>);

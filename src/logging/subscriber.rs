@@ -19,14 +19,19 @@ pub(crate) struct Subscriber {
     level: LogLevel,
     clock: Clock,
     /// Held to write one line.
-    file: Mutex<LogFile>,
+    file: Arc<Mutex<LogFile>>,
     /// Where lines for the app's listener go, if it has one.
     listener: Option<Arc<Dispatcher>>,
 }
 
 impl Subscriber {
-    pub(crate) fn new(level: LogLevel, clock: Clock, file: LogFile, listener: Option<Arc<Dispatcher>>) -> Self {
-        Self { level, clock, file: Mutex::new(file), listener }
+    pub(crate) fn new(
+        level: LogLevel,
+        clock: Clock,
+        file: Arc<Mutex<LogFile>>,
+        listener: Option<Arc<Dispatcher>>,
+    ) -> Self {
+        Self { level, clock, file, listener }
     }
 }
 
@@ -88,7 +93,7 @@ mod tests {
 
     fn written(level: LogLevel, log: impl FnOnce()) -> String {
         let folder = tempfile::tempdir().unwrap();
-        let file = LogFile::open(folder.path(), 1_000_000);
+        let file = LogFile::shared(folder.path(), 1_000_000);
         let subscriber = Subscriber::new(level, Clock::frozen(0), file, None);
         with_default(&tracing::Dispatch::new(subscriber), log);
         fs::read_to_string(folder.path().join("hongyan.log")).unwrap()

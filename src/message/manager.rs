@@ -80,16 +80,17 @@ impl MessageManager {
     ///
     /// The message is stored first (status sending), survives a kill of the app, and goes out in the order of the calls
     /// of its conversation. The call ends when the server has stored it, with the message at its place. Without a connection
-    /// it waits for one, for 60 seconds. After an error the message stays with status failed and its code, for
+    /// it waits for one, for 60 seconds while the user is logged in. After an error the message stays with status failed and its code, for
     /// `resend_message`; errors before storing (those of bad input, 6014, 6022, 9507) leave nothing behind.
     ///
     /// Listeners hear `on_message_status_changed` (never `on_recv_new_message`) and `on_conversation_changed` or
     /// `on_new_conversation`.
     ///
     /// Codes: 6004 for a bad conversation id, 6012 and 9508 at the deadline (without and with a lost connection), 6014 when
-    /// not logged in, 6016 and 6017 for bad elements, 6022 where the disk is full, 7009 when the client was closed meanwhile
-    /// (the message waits for the next login), 8001 for more than 12 KiB, 9507 where 10,000 wait already; from
-    /// the server 10007 for a group that the user is not in, 10010 for no such group, 20003 for no such user.
+    /// not logged in, 6016 and 6017 for bad elements or an id that was sent before, 6022 where the disk is full, 7009 when
+    /// the session ended meanwhile (logout, kicked, expired UserSig, close: the message keeps status sending and waits for the
+    /// next login), 8001 for more than 12 KiB, 9507 where 10,000 wait already; from the server 10007 for a group that the
+    /// user is not in, 10010 for no such group, 20003 for no such user.
     pub async fn send_message(&self, message: OutgoingMessage, conversation_id: String) -> Result<Message, ImError> {
         let conversation = ConversationId::parse(&conversation_id)?;
         self.send(message, conversation).await
@@ -142,11 +143,15 @@ impl MessageManager {
     /// Reads a page of a conversation's history, either way.
     ///
     /// From the cloud, what this device lacks is fetched and kept; where the server cannot be reached, or nobody is logged
-    /// in, the page is what this device has. What was not sent stands among the messages at the place where it was written.
+    /// in, the page is what this device has. So it is, as all there is, where the server refuses: what was fetched of a group
+    /// that the user has left stays readable here, also after joining it again, while a new install shows what
+    /// came after the joining. What was not sent stands among the messages at the place where it was written.
     /// No listener hears of what is read.
     ///
     /// Codes: 6004 for a bad conversation id, 6014 where no user's data is open, 6017 for a bad count or a last message that
-    /// is not on this device, 10007 where messages are missing of a group that the user is not in (any more).
+    /// is not on this device; where nothing of the conversation is on this device, 10007 for a group that the user is not in,
+    /// 10010 for no such group, 20003 for no such user; 6001 where what is kept here proved to be of another server: it is
+    /// being loaded anew, and the page is to be asked for again.
     pub async fn get_history_message_list(&self, option: HistoryOption) -> Result<HistoryPage, ImError> {
         self.read(option).await
     }

@@ -13,14 +13,16 @@
 //!    ids. A message that the server had stored gets its first answer again; one that meanwhile came
 //!    back as a message of the log (from a page, or from a head) is known to have arrived and is not sent.
 //! 5. **A refusal ends it**: status failed, with the server's code. What may pass (limits, failures inside the
-//!    server) pauses the outbox and is tried again.
+//!    server) pauses the outbox and is tried again; until the queue of that conversation has drained, its messages go one
+//!    by one. What was on its way behind the refused one may still be taken, and then stands before it.
 //! 6. **A deadline ends it.** [`SEND_DEADLINE`] after the call, on the monotonic clock, a message fails with 9508 (nothing
 //!    reached the server) or 6012 (it was on its way: the server may have it). Should its answer
 //!    or the message itself come later, it is sent after all, and listeners hear so. Sending it again uses its id, so that
-//!    it can never be there twice.
-//! 7. **After a restart** of the app the outbox goes on with fresh deadlines.
+//!    it can never be there twice. The time runs only while the user is logged in: with each login it begins anew.
+//! 7. **Without a login nothing is lost.** Whoever waits is told 7009 when the session ends (logout, kicked, expired,
+//!    closed); the messages go on at the next login, also after a restart of the app.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hongyan_protocol::codes::Code;
@@ -31,6 +33,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::connection::handle::{ConnectionHandle, ConnectionNumber};
 use crate::error::ImError;
+use crate::listener::events::ConversationRow;
 use crate::message::limits::{IN_FLIGHT_MAX, PAUSE, SEND_DEADLINE};
 use crate::message::queries::{self, QueuedRow};
 use crate::store::Store;
@@ -44,7 +47,7 @@ pub(crate) struct Outbox {
     /// Set when something was put into the outbox.
     pub(crate) filled: Notify,
     /// Held to look or to change it, never over an await. An entry leaves when its message arrives or fails, and all of
-    /// them when the client is closed.
+    /// them when the session ends.
     waiters: Mutex<Waiters>,
 }
 
@@ -75,8 +78,8 @@ impl Outbox {
         }
     }
 
-    /// Tells everybody that no more will come: the messages stay in the outbox for the next time.
-    pub(crate) fn close(&self) {
+    /// Tells everybody that no more will come: the messages stay in the outbox for the next login.
+    pub(crate) fn interrupt(&self) {
         self.waiters().clear();
     }
 
@@ -88,19 +91,33 @@ impl Outbox {
 /// A message that waits.
 #[derive(Debug, Clone, Copy)]
 struct Queued {
-    position: i64,
     id: MessageId,
-    deadline_ms: u64,
+    conversation: ConversationRow,
+    /// Nothing while nobody is logged in. It never falls from one position to the next.
+    deadline_ms: Option<u64>,
 }
 
 /// The sync task's view of the outbox: what waits, what is on its way. It survives nothing; the table does.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
-    /// By rising position.
-    queued: VecDeque<Queued>,
+    /// By position.
+    queued: BTreeMap<i64, Queued>,
+    positions: HashMap<MessageId, i64>,
     in_flight: HashSet<MessageId>,
+    /// Conversations whose messages go one by one, because one was refused and is to be sent again.
+    careful: HashSet<ConversationRow>,
     /// Nothing is sent before; 0 where there is no pause.
     pause_until_ms: u64,
+    is_logged_in: bool,
+}
+
+/// What came of an attempt to send.
+#[derive(Debug, Default)]
+pub(crate) struct Attempt {
+    /// What cannot be sent at all.
+    pub(crate) failed: Vec<(MessageId, Code)>,
+    /// What had left the table: it arrived or failed already.
+    pub(crate) gone: Vec<MessageId>,
 }
 
 /// What the sync task does with the answer to a message.
@@ -122,7 +139,17 @@ impl Window {
     /// Forgets a message that arrived or failed.
     pub(crate) fn remove(&mut self, id: MessageId) {
         self.in_flight.remove(&id);
-        self.queued.retain(|queued| queued.id != id);
+        let Some(removed) = self.positions.remove(&id).and_then(|position| self.queued.remove(&position)) else {
+            return;
+        };
+        let conversation = removed.conversation;
+        if self.careful.contains(&conversation) && !self.queued.values().any(|one| one.conversation == conversation) {
+            self.careful.remove(&conversation);
+        }
+    }
+
+    fn find(&self, id: MessageId) -> Option<&Queued> {
+        self.queued.get(self.positions.get(&id)?)
     }
 
     /// Takes in a refusal, or that no answer came in time.
@@ -135,13 +162,31 @@ impl Window {
         let pause_ms = pause_ms.unwrap_or_else(|| millis(PAUSE)).min(millis(SEND_DEADLINE));
         self.pause_until_ms = now_ms.saturating_add(pause_ms);
         self.in_flight.remove(&id);
+        if let Some(conversation) = self.find(id).map(|refused| refused.conversation) {
+            self.careful.insert(conversation);
+        }
         Verdict::Again
+    }
+
+    /// Starts the time of the messages when a user is logged in, and stops it when not.
+    pub(crate) fn keep_time(&mut self, is_logged_in: bool, now_ms: u64) {
+        if is_logged_in {
+            let untimed = self.queued.values_mut().rev().take_while(|queued| queued.deadline_ms.is_none());
+            untimed.for_each(|queued| queued.deadline_ms = Some(now_ms + millis(SEND_DEADLINE)));
+        } else if self.is_logged_in {
+            self.queued.values_mut().for_each(|queued| queued.deadline_ms = None);
+        }
+        self.is_logged_in = is_logged_in;
+    }
+
+    fn first_deadline_ms(&self) -> Option<u64> {
+        self.queued.values().next()?.deadline_ms
     }
 
     /// Takes the messages whose deadline has passed, with the code that each fails with.
     pub(crate) fn expire(&mut self, now_ms: u64) -> Vec<(MessageId, Code)> {
-        let expired: Vec<MessageId> =
-            self.queued.iter().filter(|queued| queued.deadline_ms <= now_ms).map(|queued| queued.id).collect();
+        let is_over = |queued: &&Queued| queued.deadline_ms.is_some_and(|deadline_ms| deadline_ms <= now_ms);
+        let expired: Vec<MessageId> = self.queued.values().take_while(is_over).map(|queued| queued.id).collect();
         let code = |id| if self.in_flight.contains(id) { Code::REQUEST_TIMEOUT } else { Code::NETWORK_DISCONNECTED };
         let failed = expired.iter().map(|id| (*id, code(id))).collect();
         for id in expired {
@@ -152,54 +197,67 @@ impl Window {
 
     /// When the task is to look again though nothing happened.
     pub(crate) fn wake_ms(&self, is_connected: bool) -> Option<u64> {
-        let deadline = self.queued.iter().map(|queued| queued.deadline_ms).min();
         let can_resume = is_connected && self.in_flight.len() < self.queued.len() && self.pause_until_ms > 0;
-        deadline.into_iter().chain(can_resume.then_some(self.pause_until_ms)).min()
+        self.first_deadline_ms().into_iter().chain(can_resume.then_some(self.pause_until_ms)).min()
     }
 
-    /// Learns of what was put into the table since the last time.
-    pub(crate) async fn learn(&mut self, store: &Store, now_ms: u64) -> Result<(), ImError> {
-        let last = self.queued.back().map_or(0, |queued| queued.position);
+    /// Learns of what was put into the table since the last time. Its time begins with the next [`Self::keep_time`].
+    pub(crate) async fn learn(&mut self, store: &Store) -> Result<(), ImError> {
+        let last = self.queued.last_key_value().map_or(0, |(position, _)| *position);
         let mut connection = store.read().await?;
-        for (position, id) in queries::list_outbox_ids(&mut connection, last).await? {
-            self.queued.push_back(Queued { position, id, deadline_ms: now_ms + millis(SEND_DEADLINE) });
+        for (position, id, conversation) in queries::list_outbox(&mut connection, last).await? {
+            self.queued.insert(position, Queued { id, conversation, deadline_ms: None });
+            self.positions.insert(id, position);
         }
         Ok(())
     }
 
-    /// Sends as many messages as may be on their way. Those that cannot be sent at all are given back.
+    /// What may be sent now, first to be sent first.
+    pub(super) fn sendable(&self) -> Vec<MessageId> {
+        let room = IN_FLIGHT_MAX.saturating_sub(self.in_flight.len());
+        if room == 0 {
+            return Vec::new();
+        }
+        let unanswered = self.in_flight.iter().filter_map(|id| self.find(*id)).map(|queued| queued.conversation);
+        let mut busy: HashSet<ConversationRow> = unanswered.collect();
+        let mut may_go = |queued: &&Queued| {
+            let conversation = queued.conversation;
+            !self.in_flight.contains(&queued.id) && (!self.careful.contains(&conversation) || busy.insert(conversation))
+        };
+        self.queued.values().filter(|queued| may_go(queued)).take(room).map(|queued| queued.id).collect()
+    }
+
+    /// Sends as many messages as may be on their way.
     pub(crate) async fn send(
         &mut self,
         store: &Store,
         handle: &ConnectionHandle,
         connection: ConnectionNumber,
         now_ms: u64,
-    ) -> Result<Vec<(MessageId, Code)>, ImError> {
-        let mut refused = Vec::new();
+    ) -> Result<Attempt, ImError> {
+        let mut attempt = Attempt::default();
         if self.pause_until_ms > now_ms {
-            return Ok(refused);
+            return Ok(attempt);
         }
         self.pause_until_ms = 0;
-        let room = IN_FLIGHT_MAX.saturating_sub(self.in_flight.len());
-        let next: Vec<MessageId> =
-            self.queued.iter().map(|queued| queued.id).filter(|id| !self.in_flight.contains(id)).take(room).collect();
+        let next = self.sendable();
         if next.is_empty() {
-            return Ok(refused);
+            return Ok(attempt);
         }
         let mut reader = store.read().await?;
         let rows = queries::list_queued(&mut reader, &next).await?;
         drop(reader);
         if rows.len() < next.len() {
-            // Some came back as messages of the log: they have arrived and left the table.
+            // Some came back as messages of the log, or failed: they left the table.
             let waiting: HashSet<&str> = rows.iter().map(|row| row.message_id.as_str()).collect();
-            let is_gone = |id: &MessageId| !waiting.contains(id.to_string().as_str());
-            next.iter().filter(|id| is_gone(id)).for_each(|id| self.remove(*id));
+            let is_gone = |id: &&MessageId| !waiting.contains(id.to_string().as_str());
+            attempt.gone = next.iter().filter(is_gone).copied().collect();
         }
         for row in &rows {
             let message = match to_request(row) {
                 Ok(message) => message,
                 Err((id, code)) => {
-                    refused.extend(id.map(|id| (id, code)));
+                    attempt.failed.extend(id.map(|id| (id, code)));
                     continue;
                 }
             };
@@ -207,17 +265,18 @@ impl Window {
                 Ok(()) => {
                     self.in_flight.insert(message.id);
                 }
+                // Nothing after it may go before it.
                 Err(error) if error.is_retryable() => {
                     self.pause_until_ms = now_ms + millis(PAUSE);
                     break;
                 }
-                Err(error) => refused.push((message.id, error.code())),
+                Err(error) => attempt.failed.push((message.id, error.code())),
             }
         }
-        for (id, _) in &refused {
+        for id in attempt.failed.iter().map(|(id, _)| id).chain(&attempt.gone) {
             self.remove(*id);
         }
-        Ok(refused)
+        Ok(attempt)
     }
 }
 

@@ -2,7 +2,8 @@
 //! Putting messages into the outbox and waiting for what becomes of them.
 
 use hongyan_protocol::codes::Code;
-use hongyan_protocol::ids::{ConversationId, MessageId};
+use hongyan_protocol::ids::{ConversationId, MessageId, Seq};
+use hongyan_protocol::limits::INTEGER_MAX;
 use hongyan_protocol::message::MessageBody;
 use tokio::sync::oneshot;
 
@@ -58,9 +59,10 @@ async fn store(local: &Local, id: MessageId, conversation: &ConversationId, body
     let timestamp_ms = local.context.connection.server_time_ms();
     let mut batch = Batch::begin(&local.store, local.user(), [conversation.clone()]).await?;
     let (nick, face_url) = (batch.state().nick.clone(), batch.state().face_url.clone());
-    let Some((row, anchor_seq)) = batch.find(conversation).map(|known| (known.row, known.max_seq)) else {
-        return Err(Code::INVALID_CONVERSATION.into());
-    };
+    let Some(known) = batch.find(conversation) else { return Err(Code::INVALID_CONVERSATION.into()) };
+    // Where the log's end is not known, it stands after everything until the log is met.
+    let anchor_seq = if known.log.is_some() { known.max_seq } else { Seq::parse(INTEGER_MAX)? };
+    let row = known.row;
     let outgoing = OutgoingRow {
         id,
         conversation: row,

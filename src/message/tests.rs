@@ -3,7 +3,7 @@
 
 use hongyan_protocol::codes::Code;
 use hongyan_protocol::frame::WireError;
-use hongyan_protocol::ids::{ConversationId, MessageId, SdkAppId, UserId};
+use hongyan_protocol::ids::{ConversationId, MessageId, SdkAppId, Seq, UserId};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::outbox::{Verdict, Window};
@@ -51,9 +51,11 @@ async fn each_message_has_its_own_deadline_from_when_it_was_queued() {
     let span_ms = u64::try_from(SEND_DEADLINE.as_millis()).unwrap();
     let mut window = Window::default();
     let early = queue(&store, 2).await;
-    window.learn(&store, 1_000).await.unwrap();
+    window.learn(&store).await.unwrap();
+    window.keep_time(true, 1_000);
     let late = queue(&store, 1).await;
-    window.learn(&store, 5_000).await.unwrap();
+    window.learn(&store).await.unwrap();
+    window.keep_time(true, 5_000);
     assert_eq!(window.wake_ms(false), Some(1_000 + span_ms));
     assert_eq!(window.expire(999 + span_ms), []);
     let gone: Vec<_> = early.iter().map(|id| (*id, Code::NETWORK_DISCONNECTED)).collect();
@@ -69,7 +71,8 @@ async fn a_refusal_fails_and_a_request_for_patience_pauses() {
     let store = open(folder.path()).await;
     let ids = queue(&store, 2).await;
     let mut window = Window::default();
-    window.learn(&store, 0).await.unwrap();
+    window.learn(&store).await.unwrap();
+    window.keep_time(true, 0);
     let not_member = WireError::from(Code::NO_PERMISSION);
     assert_eq!(window.refuse(ids[0], &not_member, 100), Verdict::Failed(Code::NO_PERMISSION));
     let busy = WireError { retry_after_ms: Some(700), ..WireError::from(Code::SERVER_FREQUENCY_LIMIT) };
@@ -85,18 +88,12 @@ fn what_an_app_may_not_send_is_refused_before_it_is_stored() {
     let code = |message: Result<OutgoingMessage, crate::ImError>| message.err().map(|error| error.code());
     assert_eq!(code(text(12 * 1024)), None);
     assert_eq!(code(text(12 * 1024 + 1)), Some(Code::MESSAGE_TOO_LONG));
-    assert_eq!(
-        code(OutgoingMessage::with(Element::Text { text: "a\0b".to_owned() })),
-        Some(Code::INVALID_ELEMENT)
-    );
+    assert_eq!(code(OutgoingMessage::with(Element::Text { text: "a\0b".to_owned() })), Some(Code::INVALID_ELEMENT));
     assert_eq!(code(OutgoingMessage::with(Element::Unknown { json: "{}".to_owned() })), Some(Code::INVALID_ELEMENT));
     let fine = text(1).unwrap();
     let wire_code = |message: OutgoingMessage| message.into_wire().err().map(|error| error.code());
     assert_eq!(wire_code(fine.clone()), None);
-    assert_eq!(
-        wire_code(OutgoingMessage { elements: Vec::new(), ..fine.clone() }),
-        Some(Code::INVALID_PARAMETERS)
-    );
+    assert_eq!(wire_code(OutgoingMessage { elements: Vec::new(), ..fine.clone() }), Some(Code::INVALID_PARAMETERS));
     let many = vec![fine.elements[0].clone(); 33];
     assert_eq!(wire_code(OutgoingMessage { elements: many, ..fine.clone() }), Some(Code::INVALID_PARAMETERS));
     assert_eq!(
@@ -123,9 +120,72 @@ async fn lists_are_read_by_their_indexes() {
         let explain = AssertSqlSafe(format!("explain query plan {query}"));
         let rows = sqlx::query(explain).fetch_all(&mut *reader).await.unwrap();
         let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
-        assert!(plan.iter().any(|line| line.contains(&format!("USING INDEX {index} "))
-            || line.contains(&format!("USING COVERING INDEX {index} "))), "{query}: {plan:?}");
+        assert!(
+            plan.iter().any(|line| line.contains(&format!("USING INDEX {index} "))
+                || line.contains(&format!("USING COVERING INDEX {index} "))),
+            "{query}: {plan:?}"
+        );
         assert!(!plan.iter().any(|line| line.contains("SCAN message") || line.contains("SCAN m")), "{query}: {plan:?}");
         assert!(!plan.iter().any(|line| line.contains("TEMP B-TREE FOR ORDER BY")), "{query}: {plan:?}");
     }
+}
+
+#[tokio::test]
+async fn the_time_of_a_message_runs_only_while_its_user_is_logged_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let span_ms = u64::try_from(SEND_DEADLINE.as_millis()).unwrap();
+    let ids = queue(&store, 1).await;
+    let mut window = Window::default();
+    window.learn(&store).await.unwrap();
+    window.keep_time(false, 0);
+    assert_eq!((window.wake_ms(false), window.expire(u64::MAX)), (None, Vec::new()));
+    window.keep_time(true, 1_000);
+    window.keep_time(true, 2_000);
+    assert_eq!(window.wake_ms(false), Some(1_000 + span_ms));
+    window.keep_time(false, 3_000);
+    assert_eq!(window.expire(u64::MAX), [], "kicked, say");
+    window.keep_time(true, 500_000);
+    assert_eq!(window.expire(500_000 + span_ms), [(ids[0], Code::NETWORK_DISCONNECTED)]);
+}
+
+#[tokio::test]
+async fn after_a_request_for_patience_a_conversation_goes_on_one_by_one_until_it_has_drained() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let ids = queue(&store, 3).await;
+    let mut window = Window::default();
+    window.learn(&store).await.unwrap();
+    assert_eq!(window.sendable(), ids);
+    let busy = WireError::from(Code::SERVER_FREQUENCY_LIMIT);
+    assert_eq!(window.refuse(ids[0], &busy, 0), Verdict::Again);
+    assert_eq!(window.sendable(), ids[..1]);
+    window.disconnect();
+    assert_eq!(window.sendable(), ids[..1], "a new connection changes nothing");
+    window.remove(ids[0]);
+    assert_eq!(window.sendable(), ids[1..2]);
+    window.remove(ids[1]);
+    window.remove(ids[2]);
+    let later = queue(&store, 2).await;
+    window.learn(&store).await.unwrap();
+    assert_eq!(window.sendable().len(), 5, "what was removed here alone is in the table still");
+    assert!(later.iter().all(|id| window.sendable().contains(id)));
+}
+
+#[tokio::test]
+async fn what_left_the_outbox_has_an_outcome() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let ids = queue(&store, 2).await;
+    let mut tx = store.begin().await.unwrap();
+    let sent = [queries::SentRow { id: ids[0], conversation: 1, seq: Seq::ZERO.next(), server_ms: 5 }];
+    queries::set_sent(&mut tx, &sent).await.unwrap();
+    queries::set_failed(&mut tx, &[(ids[1], Code::NO_PERMISSION.0)]).await.unwrap();
+    queries::dequeue(&mut tx, &ids).await.unwrap();
+    store.commit(tx).await.unwrap();
+    let mut reader = store.read().await.unwrap();
+    let asked = [ids[0], ids[1], MessageId::generate()];
+    let outcomes = queries::list_outcomes(&mut reader, &asked).await.unwrap();
+    let codes: Vec<_> = outcomes.into_iter().map(|(_, outcome)| outcome.err().map(|error| error.code())).collect();
+    assert_eq!(codes, [None, Some(Code::NO_PERMISSION), Some(Code::DATABASE_NO_DATA)]);
 }

@@ -148,7 +148,8 @@ pub struct MessageReceipt {
     pub conversation_id: String,
     /// Up to and with the message of this sequence.
     pub seq: i64,
-    /// The server's time of that message, in milliseconds since 1970; 0 where this device has not seen it.
+    /// The server's time of that message, in milliseconds since 1970. Where this device was never told it, the time of the
+    /// last message up to it that is on this device; 0 without one.
     pub timestamp_ms: i64,
 }
 
@@ -164,8 +165,9 @@ pub enum HistoryDirection {
 /// Where history is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, uniffi::Enum)]
 pub enum HistorySource {
-    /// What is on this device, and what is missing there from the server; on this device alone where the server
-    /// cannot be reached.
+    /// What is on this device, and what is missing there from the server. Where the server cannot be reached, what is on
+    /// this device alone: a page then ends before the first message that was never fetched, and the next one goes on
+    /// after what is missing.
     Cloud,
     /// What is on this device. Messages that were never fetched are left out without a sign.
     Local,
@@ -194,7 +196,8 @@ pub struct HistoryOption {
 pub struct HistoryPage {
     /// The messages, in the order of the direction.
     pub messages: Vec<Message>,
-    /// Whether there is nothing further that way.
+    /// Whether there is nothing further that way. An empty page is always finished, also where only the server, which
+    /// could not be reached, has more.
     pub is_finished: bool,
 }
 

@@ -64,6 +64,8 @@ impl Store {
         user: &UserId,
     ) -> Result<Self, ImError> {
         let place = Place::claim(data_folder, server_url, app, user)?;
+        // A rebuilding that was stopped near its end.
+        place.replace_damaged()?;
         if !place.is_marked_corrupt() {
             match Self::connect(&place).await {
                 Ok((writer, readers)) => return Ok(Self(Arc::new(Inner { writer, readers, place }))),
@@ -71,30 +73,13 @@ impl Store {
                 Err(error) => tracing::warn!(user.id = %user, code = error.code().0, "the local database is damaged"),
             }
         }
-        place.set_aside()?;
-        let salvaged = salvage::read(&place.aside()).await;
+        rebuild(&place, user).await?;
         let (writer, readers) = Self::connect(&place).await?;
-        let store = Self(Arc::new(Inner { writer, readers, place }));
-        let mut tx = store.begin().await?;
-        crate::conversation::queries::insert_salvaged(&mut tx, &salvaged.drafts).await?;
-        crate::message::queries::insert_salvaged(&mut tx, user, &salvaged.messages).await?;
-        store.commit(tx).await?;
-        tracing::warn!(
-            user.id = %user,
-            messages_count = salvaged.messages.len(),
-            drafts_count = salvaged.drafts.len(),
-            "a damaged local database was set aside and a new one begun"
-        );
-        Ok(store)
+        Ok(Self(Arc::new(Inner { writer, readers, place })))
     }
 
     async fn connect(place: &Place) -> Result<(SqlitePool, SqlitePool), ImError> {
-        let writer = pool(1).connect_with(options(&place.file())).await?;
-        let prepared = schema::prepare(&writer).await;
-        if let Err(error) = prepared {
-            writer.close().await;
-            return Err(error);
-        }
+        let writer = connect_writer(&place.file()).await?;
         let readers = pool(READERS_MAX).connect_lazy_with(options(&place.file()).read_only(true));
         Ok((writer, readers))
     }
@@ -133,6 +118,40 @@ impl Store {
         self.0.writer.close().await;
         self.0.place.release();
     }
+}
+
+async fn connect_writer(file: &Path) -> Result<SqlitePool, ImError> {
+    let writer = pool(1).connect_with(options(file)).await?;
+    let prepared = schema::prepare(&writer).await;
+    if let Err(error) = prepared {
+        writer.close().await;
+        return Err(error);
+    }
+    Ok(writer)
+}
+
+/// Makes a new database of what can be read of a damaged one, beside it, and puts it into its place once it is whole: a
+/// kill on the way loses nothing of the outbox or the drafts.
+async fn rebuild(place: &Place, user: &UserId) -> Result<(), ImError> {
+    place.begin_rebuilding()?;
+    let salvaged = salvage::read(&place.file()).await;
+    let writer = connect_writer(&place.unfinished()).await?;
+    let mut tx = writer.begin_with("begin immediate").await?;
+    crate::conversation::queries::insert_salvaged(&mut tx, &salvaged.drafts).await?;
+    crate::message::queries::insert_salvaged(&mut tx, user, &salvaged.messages).await?;
+    tx.commit().await?;
+    // All of it is to be in the one file that is renamed.
+    sqlx::query("pragma wal_checkpoint(truncate)").execute(&writer).await?;
+    writer.close().await;
+    place.end_rebuilding()?;
+    place.replace_damaged()?;
+    tracing::warn!(
+        user.id = %user,
+        messages_count = salvaged.messages.len(),
+        drafts_count = salvaged.drafts.len(),
+        "a damaged local database was set aside and a new one begun"
+    );
+    Ok(())
 }
 
 fn pool(connections_max: u32) -> SqlitePoolOptions {

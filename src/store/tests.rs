@@ -73,7 +73,7 @@ async fn queue(store: &Store, count: usize) -> Vec<MessageId> {
 
 async fn queued(store: &Store) -> Vec<MessageId> {
     let mut reader = store.read().await.unwrap();
-    messages::list_outbox_ids(&mut reader, 0).await.unwrap().into_iter().map(|(_, id)| id).collect()
+    messages::list_outbox(&mut reader, 0).await.unwrap().into_iter().map(|(_, id, _)| id).collect()
 }
 
 async fn draft(store: &Store) -> Option<String> {
@@ -223,4 +223,35 @@ async fn a_full_disk_has_its_code_and_changes_nothing() {
     assert_eq!(error.code(), Code::IO_FAILED);
     drop(tx);
     assert_eq!(queued(&store).await, ids);
+}
+
+#[tokio::test]
+async fn a_kill_while_a_damaged_file_is_rebuilt_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await.unwrap();
+    let ids = queue(&store, 3).await;
+    store.note(&ImError::from(Code::DATABASE_FAILED));
+    store.close().await;
+    let path = file(folder.path(), "im.db");
+    let beside = |name| path.with_file_name(name);
+
+    // Killed while the new one was being made.
+    fs::write(beside("im-unfinished.db"), "half of a database").unwrap();
+    let store = open(folder.path()).await.unwrap();
+    assert_eq!(queued(&store).await, ids);
+    store.note(&ImError::from(Code::DATABASE_FAILED));
+    store.close().await;
+
+    // Killed when the new one was whole, before and after the old one was set aside.
+    fs::copy(&path, beside("im-rebuilt.db")).unwrap();
+    fs::write(&path, "damaged, and read already, but not yet set aside").unwrap();
+    let store = open(folder.path()).await.unwrap();
+    assert_eq!(queued(&store).await, ids);
+    store.note(&ImError::from(Code::DATABASE_FAILED));
+    store.close().await;
+    fs::rename(&path, beside("im-rebuilt.db")).unwrap();
+    let store = open(folder.path()).await.unwrap();
+    assert_eq!(queued(&store).await, ids);
+    assert_eq!(draft(&store).await.as_deref(), Some("dear bob"));
+    assert!(!beside("damaged").exists() && !beside("im-rebuilt.db").exists());
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use hongyan_protocol::codes::Code;
 use hongyan_protocol::conversation::{ConversationStates, Head};
 use hongyan_protocol::ids::{ConversationId, LogId, MessageId, Seq, SeqRange, UserId};
-use hongyan_protocol::message::{ChangeKind, MessagePage, NewChange, SentMessage};
+use hongyan_protocol::message::{ChangeKind, NewChange, SentMessage};
 
 use crate::conversation::queries as conversations;
 use crate::conversation::state::{Known, LogMeeting, Step};
@@ -17,7 +17,7 @@ use crate::message::queries::{self as messages, NewRow, SentRow};
 use crate::store::{Store, Transaction, to_json};
 use crate::sync::queries::{self, SyncState};
 use crate::sync::ranges::RangeSet;
-use crate::sync::raw::RawMessage;
+use crate::sync::raw::{RawMessage, RawPage};
 
 /// One write of what the server told.
 pub(crate) struct Batch {
@@ -50,6 +50,8 @@ pub(crate) struct Written {
     pub(crate) events: Vec<EventRef>,
     /// Messages sent from here that are known to have arrived now.
     pub(crate) arrived: Vec<MessageId>,
+    /// Messages sent from here that failed now.
+    pub(crate) failed: Vec<(MessageId, Code)>,
 }
 
 /// Why a write was not made.
@@ -70,7 +72,12 @@ impl From<ImError> for WriteError {
 
 impl From<sqlx::Error> for WriteError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Failed(error.into())
+        match &error {
+            sqlx::Error::Database(database) if database.is_unique_violation() => {
+                Self::Contradiction("another message than before at a place of a log")
+            }
+            _ => Self::Failed(error.into()),
+        }
     }
 }
 
@@ -201,25 +208,23 @@ impl Batch {
     }
 
     /// Takes in a page of a log.
-    pub(crate) fn add_page(
-        &mut self,
-        id: &ConversationId,
-        page: &MessagePage,
-        raws: Vec<RawMessage>,
-    ) -> Result<(), WriteError> {
-        if !is_whole(page, &raws) {
+    pub(crate) fn add_page(&mut self, id: &ConversationId, page: RawPage) -> Result<(), WriteError> {
+        if !page.is_whole() {
             return Err(WriteError::Contradiction("a page of messages does not cover what it says it covers"));
         }
         let user = self.user.clone();
-        let Some(known) = self.meet(id, page.log) else { return Ok(()) };
+        let Some(known) = self.meet(id, page.log) else {
+            // Whoever asked would ask for it for ever.
+            return Err(WriteError::Contradiction("a page of a log that is gone"));
+        };
         known.own.visible_from = known.own.visible_from.max(page.visible_from);
-        for raw in &raws {
+        for raw in &page.messages {
             known.apply_message(&raw.message, &user);
         }
         known.held.insert(page.covered);
         known.max_seq = known.max_seq.max(page.max_seq);
         let row = known.row;
-        for raw in raws {
+        for raw in page.messages {
             self.push_row(row, raw);
         }
         Ok(())
@@ -336,8 +341,9 @@ impl Batch {
         let mut events = self.events();
         events.extend(arrived.iter().map(|id| EventRef::MessageStatus(*id)));
         events.extend(self.failed.iter().map(|(id, _)| EventRef::MessageStatus(*id)));
+        let failed = self.failed.iter().map(|(id, code)| (*id, Code(*code))).collect();
         self.store.commit(self.tx).await?;
-        Ok(Written { events, arrived })
+        Ok(Written { events, arrived, failed })
     }
 
     /// Stores messages and what became of those that were sent from here; which of these are known to have arrived.
@@ -436,23 +442,6 @@ impl Batch {
         let sent: HashSet<Seq> = self.sent.iter().filter(is_of_range).map(|sent| sent.seq).collect();
         i64::try_from(sent.len()).is_ok_and(|count| count == range.count())
     }
-}
-
-/// Whether each sequence of a page is either one of its messages or hidden.
-fn is_whole(page: &MessagePage, raws: &[RawMessage]) -> bool {
-    let covered = page.covered;
-    let mut spoken: i64 = 0;
-    for hidden in &page.hidden {
-        let is_inside = covered.from <= hidden.from && hidden.to <= covered.to;
-        if hidden.is_empty() || !is_inside || raws.iter().any(|raw| hidden.contains(raw.message.seq)) {
-            return false;
-        }
-        spoken += hidden.count();
-    }
-    let is_rising = raws.windows(2).all(|pair| matches!(pair, [a, b] if a.message.seq < b.message.seq));
-    let is_inside = raws.iter().all(|raw| covered.contains(raw.message.seq));
-    let messages_count = i64::try_from(raws.len()).unwrap_or(i64::MAX);
-    is_rising && is_inside && spoken.saturating_add(messages_count) == covered.count()
 }
 
 fn has_two_at_one_place(rows: &[NewRow]) -> bool {

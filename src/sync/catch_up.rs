@@ -21,8 +21,9 @@ use crate::message;
 use crate::sync::batch::{Batch, WriteError};
 use crate::sync::fill::fill;
 use crate::sync::local::Local;
+use crate::sync::mending::Mending;
 use crate::sync::queries;
-use crate::sync::raw::{RawCall, heads_of};
+use crate::sync::raw::{SyncByHead, heads_of};
 
 /// The messages of one conversation that listeners are told of after an absence: its newest.
 pub(super) const REPORTED_PER_CONVERSATION_MAX: i64 = LIVE_HOLE_MAX;
@@ -33,10 +34,17 @@ pub(super) const REPORTED_MAX: i64 = 1_000;
 /// How often heads are compared anew because the server turned out to hold less than this device.
 const RELOADS_MAX: u32 = 2;
 
-/// Compares heads and fetches what listeners are to hear of.
-pub(super) async fn catch_up(local: &Local) -> Result<(), WriteError> {
+/// Meets the server's store, compares heads and fetches what listeners are to hear of.
+pub(super) async fn catch_up(mending: &Mending, instance: InstanceId) -> Result<(), WriteError> {
+    let local = &mending.local;
+    meet_instance(local, instance).await?;
     for _ in 0..RELOADS_MAX {
-        if compare(local).await? {
+        let compared = match compare(mending).await? {
+            // A head that moved up while the pages were read may have been on none of them.
+            Compared::SeveralPages => compare(mending).await?,
+            compared => compared,
+        };
+        if compared != Compared::Behind {
             return Ok(());
         }
         tracing::warn!(user.id = %local.user(), "the server holds less than this device: the cache is loaded anew");
@@ -45,8 +53,20 @@ pub(super) async fn catch_up(local: &Local) -> Result<(), WriteError> {
     Err(ImError::new(Code::DECODE_FAILED, "the server goes on to say that it holds less than it said").into())
 }
 
-/// One comparison. Says whether what is cached belongs to what the server holds.
-async fn compare(local: &Local) -> Result<bool, WriteError> {
+/// What came of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compared {
+    /// The server holds less than this device: what is cached does not belong to it.
+    Behind,
+    /// All heads came on one page, as they were at one time.
+    OnePage,
+    /// They came on several pages, as they were at several times.
+    SeveralPages,
+}
+
+/// One comparison.
+async fn compare(mending: &Mending) -> Result<Compared, WriteError> {
+    let local = &mending.local;
     let mut reader = local.store.read().await?;
     let state = queries::load(&mut reader).await?;
     let probes = conversation::queries::list_probes(&mut reader, SYNC_PROBES_MAX).await?;
@@ -58,10 +78,10 @@ async fn compare(local: &Local) -> Result<bool, WriteError> {
     let mut first: Option<SyncPage> = None;
     let mut cursor: Option<SyncCursor>;
     loop {
-        let raw = local.context.connection.call(&RawCall(call.clone()), CALL_DEADLINE).await?;
-        let (page, heads) = heads_of(raw).map_err(|e| ImError::new(Code::DECODE_FAILED, format!("heads: {e}")))?;
+        let raw = mending.wait(local.context.connection.call(&SyncByHead(call.clone()), CALL_DEADLINE)).await?;
+        let (page, heads) = heads_of(raw);
         if page.is_behind_client {
-            return Ok(false);
+            return Ok(Compared::Behind);
         }
         cursor = page.next;
         first.get_or_insert(page);
@@ -87,13 +107,12 @@ async fn compare(local: &Local) -> Result<bool, WriteError> {
         // Probes speak of the whole store: they are answered once.
         call.probes.clear();
     }
-    if fill(local, holes).await? {
+    if fill(mending, holes).await? {
         return Err(ImError::new(Code::REQUEST_TIMEOUT, "messages arrived faster than they could be fetched").into());
     }
-    if let Some(first) = first {
-        complete(local, &first).await?;
-    }
-    Ok(true)
+    let Some(first) = first else { return Ok(Compared::OnePage) };
+    complete(local, &first).await?;
+    Ok(if first.next.is_some() { Compared::SeveralPages } else { Compared::OnePage })
 }
 
 /// Lets listeners hear no more of a conversation than its share, and says how much that is.

@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt};
 use hongyan_protocol::codes::Code;
 use hongyan_protocol::ids::{ConversationId, LogKey, SeqRange};
 use hongyan_protocol::limits::{CHANGES_PER_PAGE_MAX, MESSAGES_PER_PAGE_MAX};
-use hongyan_protocol::message::{GetChanges, GetMessages, MessagePage, NewChange, Page};
+use hongyan_protocol::message::{GetChanges, GetMessages, NewChange, Page};
 
 use crate::connection::handle::CALL_DEADLINE;
 use crate::conversation::state::Step;
@@ -15,22 +15,17 @@ use crate::error::ImError;
 use crate::message::outbox::target;
 use crate::sync::batch::{Batch, WriteError};
 use crate::sync::local::Local;
-use crate::sync::raw::{RawCall, RawMessage, messages_of};
+use crate::sync::mending::Mending;
+use crate::sync::raw::{GetRawMessages, RawPage};
 
 /// How many pages are asked for at a time.
 const PAGES_AT_ONCE: usize = 8;
 
-/// A page of a conversation's log and its messages with their text.
-pub(crate) type Fetched = (MessagePage, Vec<RawMessage>);
-
 impl Local {
     /// Asks the server for a page of a conversation's log.
-    pub(crate) async fn fetch(&self, id: &ConversationId, page: Page, limit: u32) -> Result<Fetched, ImError> {
+    pub(crate) async fn fetch(&self, id: &ConversationId, page: Page, limit: u32) -> Result<RawPage, ImError> {
         let call = GetMessages { of: target(id.clone()), page, limit: limit.clamp(1, MESSAGES_PER_PAGE_MAX) };
-        let raw = self.context.connection.call(&RawCall(call), CALL_DEADLINE).await?;
-        messages_of(raw).map_err(|error| {
-            ImError::new(Code::DECODE_FAILED, format!("a page of messages: {error}"))
-        })
+        self.context.connection.call(&GetRawMessages(call), CALL_DEADLINE).await
     }
 }
 
@@ -55,25 +50,26 @@ impl Incomplete {
 }
 
 /// Fetches what is known to be missing. Says whether heads are to be compared for what lacks more than that.
-pub(super) async fn fill_known(local: &Local, incomplete: Incomplete) -> Result<bool, WriteError> {
+pub(super) async fn fill_known(mending: &Mending, incomplete: Incomplete) -> Result<bool, WriteError> {
+    let local = &mending.local;
     for id in &incomplete.changes {
-        fill_changes(local, id).await?;
+        fill_changes(mending, id).await?;
     }
     // Some may have been filled since, by whoever read there.
     let mut batch = Batch::begin(&local.store, local.user(), incomplete.messages).await?;
     let holes = batch.deliver();
     local.announce(batch.save().await?);
-    fill(local, holes).await
+    fill(mending, holes).await
 }
 
 /// Fills holes before what comes after them is delivered, until none is left. Says whether a conversation is left
 /// that lacks more than may be filled here.
-pub(super) async fn fill(local: &Local, holes: Vec<(ConversationId, Step)>) -> Result<bool, WriteError> {
+pub(super) async fn fill(mending: &Mending, holes: Vec<(ConversationId, Step)>) -> Result<bool, WriteError> {
     let mut is_lost = holes.iter().any(|(_, step)| *step == Step::CatchUp);
     let mut waiting = holes;
     while !waiting.is_empty() {
         let mut pages = stream::iter(waiting.into_iter().filter_map(|(id, step)| match step {
-            Step::Fill(hole) => Some(fetch_hole(local, id, hole)),
+            Step::Fill(hole) => Some(fetch_hole(mending, id, hole)),
             _ => None,
         }))
         .buffer_unordered(PAGES_AT_ONCE)
@@ -81,7 +77,7 @@ pub(super) async fn fill(local: &Local, holes: Vec<(ConversationId, Step)>) -> R
         let mut left = Vec::new();
         while let Some(chunk) = pages.next().await {
             let chunk: Vec<_> = chunk.into_iter().collect::<Result<_, _>>()?;
-            left.extend(write_holes(local, chunk).await?);
+            left.extend(write_holes(&mending.local, chunk).await?);
         }
         is_lost |= left.iter().any(|(_, step)| *step == Step::CatchUp);
         left.retain(|(_, step)| *step != Step::CatchUp);
@@ -91,11 +87,11 @@ pub(super) async fn fill(local: &Local, holes: Vec<(ConversationId, Step)>) -> R
 }
 
 /// A hole, and what the server has there; nothing where this user may not ask any more.
-type Hole = (ConversationId, SeqRange, Option<Fetched>);
+type Hole = (ConversationId, SeqRange, Option<RawPage>);
 
-async fn fetch_hole(local: &Local, id: ConversationId, hole: SeqRange) -> Result<Hole, ImError> {
+async fn fetch_hole(mending: &Mending, id: ConversationId, hole: SeqRange) -> Result<Hole, ImError> {
     let limit = u32::try_from(hole.count()).unwrap_or(MESSAGES_PER_PAGE_MAX);
-    match local.fetch(&id, Page::After(hole.from.previous()), limit).await {
+    match mending.wait(mending.local.fetch(&id, Page::After(hole.from.previous()), limit)).await {
         Ok(fetched) => Ok((id, hole, Some(fetched))),
         Err(error) if is_unanswered(&error) => Err(error),
         Err(error) => {
@@ -109,16 +105,16 @@ async fn fetch_hole(local: &Local, id: ConversationId, hole: SeqRange) -> Result
 pub(crate) fn is_unanswered(error: &ImError) -> bool {
     error.is_retryable()
         || [
-        Code::NOT_LOGGED_IN,
-        Code::NOT_INITIALIZED,
-        Code::USER_SIG_EXPIRED_LOCALLY,
-        Code::KICKED_OFFLINE,
-        Code::KICKED_WHILE_OFFLINE,
-        Code::USER_SIG_EXPIRED,
-        Code::INTERRUPTED_BY_CLOSE,
-        Code::DECODE_FAILED,
-    ]
-    .contains(&error.code())
+            Code::NOT_LOGGED_IN,
+            Code::NOT_INITIALIZED,
+            Code::USER_SIG_EXPIRED_LOCALLY,
+            Code::KICKED_OFFLINE,
+            Code::KICKED_WHILE_OFFLINE,
+            Code::USER_SIG_EXPIRED,
+            Code::INTERRUPTED_BY_CLOSE,
+            Code::DECODE_FAILED,
+        ]
+        .contains(&error.code())
 }
 
 async fn write_holes(local: &Local, holes: Vec<Hole>) -> Result<Vec<(ConversationId, Step)>, WriteError> {
@@ -126,9 +122,9 @@ async fn write_holes(local: &Local, holes: Vec<Hole>) -> Result<Vec<(Conversatio
     let mut batch = Batch::begin(&local.store, local.user(), ids).await?;
     for (id, hole, fetched) in holes {
         let is_progress = match fetched {
-            Some((page, messages)) => {
+            Some(page) => {
                 let is_progress = page.covered.contains(hole.from);
-                batch.add_page(&id, &page, messages)?;
+                batch.add_page(&id, page)?;
                 is_progress
             }
             None => false,
@@ -144,13 +140,14 @@ async fn write_holes(local: &Local, holes: Vec<Hole>) -> Result<Vec<(Conversatio
 }
 
 /// Fetches the changes that are missing of a conversation.
-async fn fill_changes(local: &Local, id: &ConversationId) -> Result<(), WriteError> {
+async fn fill_changes(mending: &Mending, id: &ConversationId) -> Result<(), WriteError> {
+    let local = &mending.local;
     loop {
         let mut batch = Batch::begin(&local.store, local.user(), [id.clone()]).await?;
         let Some(after) = batch.find(id).map(|known| known.change_seq) else { return Ok(()) };
         drop(batch);
         let call = GetChanges { of: target(id.clone()), after, limit: CHANGES_PER_PAGE_MAX };
-        let page = match local.context.connection.call(&call, CALL_DEADLINE).await {
+        let page = match mending.wait(local.context.connection.call(&call, CALL_DEADLINE)).await {
             Ok(page) => page,
             Err(error) if is_unanswered(&error) => return Err(error.into()),
             Err(_) => return Ok(()),

@@ -16,29 +16,40 @@ use crate::conversation::state::Step;
 use crate::sync::batch::{Batch, WriteError};
 use crate::sync::fill::Incomplete;
 use crate::sync::local::Local;
-use crate::sync::raw::{Raw, RawMessage, message_of};
+use crate::sync::raw::{RawMessage, RawNewMessage};
 
 /// Something that the server told, read.
 #[derive(Debug)]
 pub(super) enum Told {
-    Message { id: ConversationId, log: LogId, raw: Box<RawMessage> },
-    Change { id: ConversationId, event: NewChange },
+    Message {
+        id: ConversationId,
+        log: LogId,
+        raw: Box<RawMessage>,
+    },
+    Change {
+        id: ConversationId,
+        event: NewChange,
+    },
     States(ConversationStates),
     SelfInfo(SelfInfo),
-    Sent { id: MessageId, sent: SentMessage },
-    Failed { id: MessageId, code: Code },
+    Sent {
+        id: MessageId,
+        sent: SentMessage,
+    },
+    Failed {
+        id: MessageId,
+        code: Code,
+    },
     /// Something was lost, or cannot be read: heads are to be compared.
     Lost,
 }
 
 impl Told {
     /// Reads an event. Nothing where it is of no concern here, or newer than this code.
-    pub(super) fn read(user: &UserId, name: &str, data: Box<RawValue>) -> Option<Self> {
+    pub(super) fn read(user: &UserId, name: &str, data: &RawValue) -> Option<Self> {
         let told = match name {
-            NewMessage::NAME => Raw::parse(data).and_then(message_of).map(|(event, text)| {
-                let NewMessage { log, message } = event;
-                let id = seen_by(&message.key, user)?;
-                Some(Self::Message { id, log, raw: Box::new(RawMessage { message, text }) })
+            NewMessage::NAME => serde_json::from_str(data.get()).map(|RawNewMessage { log, message }| {
+                Some(Self::Message { id: seen_by(&message.message.key, user)?, log, raw: Box::new(message) })
             }),
             NewChange::NAME => serde_json::from_str::<NewChange>(data.get())
                 .map(|event| Some(Self::Change { id: seen_by(&event.key, user)?, event })),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hongyan_protocol::ids::{MessageId, SeqRange, UserId};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::account::UserInfo;
@@ -18,7 +18,7 @@ use crate::message::outbox::Outbox;
 use crate::message::{self, Message, MessageReceipt};
 use crate::runtime;
 use crate::store::Store;
-use crate::sync::batch::Written;
+use crate::sync::batch::{WriteError, Written};
 use crate::sync::queries;
 use crate::sync::task::Task;
 
@@ -33,6 +33,8 @@ pub(crate) struct Local {
     is_current: AtomicBool,
     /// Rises whenever the cache is dropped: what was asked of the server before belongs to another cache.
     generation: AtomicU64,
+    /// Set when a reader found that the cache is not what the server has.
+    pub(super) doubt: Notify,
     /// Set to end the task.
     closing: watch::Sender<bool>,
     /// Taken by whoever closes first.
@@ -58,6 +60,7 @@ impl Local {
             inbox: Arc::default(),
             is_current: AtomicBool::new(false),
             generation: AtomicU64::new(0),
+            doubt: Notify::new(),
             closing: watch::Sender::new(false),
             task: Mutex::new(None),
             context,
@@ -95,6 +98,15 @@ impl Local {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// Has the cache loaded anew where an error says that it is not what the server has; the error for the caller.
+    pub(crate) fn doubt(&self, error: WriteError) -> ImError {
+        if let WriteError::Contradiction(what) = error {
+            tracing::error!(user.id = %self.user, what, "the server contradicts the cache");
+            self.doubt.notify_one();
+        }
+        error.into()
+    }
+
     /// Ends the task and closes the store; returns when both have happened.
     pub(crate) async fn close(&self) {
         self.closing.send_replace(true);
@@ -104,7 +116,7 @@ impl Local {
         {
             tracing::error!(user.id = %self.user, %error, "the sync task ended badly");
         }
-        self.outbox.close();
+        self.outbox.interrupt();
         self.store.close().await;
     }
 
@@ -115,6 +127,9 @@ impl Local {
         }
         for id in written.arrived {
             self.outbox.settle(id, &Ok(()));
+        }
+        for (id, code) in written.failed {
+            self.outbox.settle(id, &Err(code.into()));
         }
     }
 

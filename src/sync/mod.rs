@@ -13,14 +13,17 @@
 //! * After each connection, and whenever something may have been lost, heads are compared ([`catch_up`]). A server whose
 //!   store is another one, or holds less than this device saw, makes the cache worthless: it is dropped
 //!   and loaded anew, the outbox and drafts stay.
+//! * What listeners are told of is decided in the transaction that stores it: after a kill between the two a message is
+//!   there and unread, and not told of again.
 //!
-//! * `batch`: one write. `live`: events. `fill`: holes. `task`: the loop. `raw`: replies with their text.
+//! * `batch`: one write. `live`: events. `fill`: holes. `mending`: how fetching is stopped. `task`: the loop. `raw`: replies with their text.
 
 pub(crate) mod batch;
 mod catch_up;
 mod fill;
 mod live;
 mod local;
+mod mending;
 pub(crate) mod queries;
 pub(crate) mod ranges;
 pub(crate) mod raw;

@@ -6,20 +6,24 @@ use std::sync::Arc;
 
 use hongyan_protocol::clock::Clock;
 use hongyan_protocol::codes::Code;
-use hongyan_protocol::ids::MessageId;
+use hongyan_protocol::ids::{InstanceId, MessageId};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tracing::instrument::WithSubscriber;
 
+use crate::account::LoginStatus;
 use crate::connection::handle::{ConnectionNumber, Inbound};
+use crate::connection::status::Status;
 use crate::error::ImError;
 use crate::listener::events::EventRef;
+use crate::message;
 use crate::message::outbox::{Verdict, Window};
 use crate::sync::batch::WriteError;
 use crate::sync::catch_up::{catch_up, forget_all, meet_instance};
 use crate::sync::fill::{Incomplete, fill_known};
 use crate::sync::live::{self, Told};
 use crate::sync::local::Local;
+use crate::sync::mending::Mending;
 
 /// How much is taken from the inbox for one write.
 const INBOUND_MAX: usize = 512;
@@ -32,7 +36,11 @@ const RETRY_MS_MAX: u64 = 30_000;
 pub(super) struct Task {
     local: Arc<Local>,
     clock: Clock,
+    /// What the connection is to others: it says whether anybody is logged in.
+    status: watch::Receiver<Status>,
     connection: Option<ConnectionNumber>,
+    /// The store of the server that was met last.
+    instance: Option<InstanceId>,
     window: Window,
     catching_up: CatchingUp,
     /// What lacks something that a comparison of heads is not needed for.
@@ -40,6 +48,8 @@ pub(super) struct Task {
     /// What is being fetched, one thing at a time. Events and the outbox go on beside it; it is a task of its own,
     /// because it may hold the store's writer while this task waits for it.
     mending: JoinSet<Mended>,
+    /// Stops it.
+    stop: watch::Sender<bool>,
     /// When to look for what is new in the outbox; nothing while nothing is.
     learn_at_ms: Option<u64>,
 }
@@ -74,7 +84,9 @@ impl Mended {
 enum Woken {
     Inbound(Vec<Inbound>),
     Mended(Mended),
-    /// The outbox, or a time that has come.
+    /// Somebody found that the cache is not what the server has.
+    Doubt,
+    /// The outbox, a login or its end, or a time that has come.
     Looking,
 }
 
@@ -83,30 +95,32 @@ impl Task {
         Self {
             local: Arc::clone(local),
             clock: local.context.clock.clone(),
+            status: local.context.connection.watch_status(),
             connection: None,
+            instance: None,
             window: Window::default(),
             catching_up: DUE_NOW,
             incomplete: Incomplete::default(),
             mending: JoinSet::new(),
+            stop: watch::Sender::new(false),
             learn_at_ms: Some(0),
         }
     }
 
-    /// Runs until it is told to end. What it was doing then is left as the store's last commit says.
+    /// Runs until it is told to end. A write that has begun then is ended and told of.
     pub(super) async fn run(mut self, mut closing: watch::Receiver<bool>) {
-        tokio::select! {
-            // A failed wait means that nobody is left who could ask for anything.
-            _ = closing.wait_for(|is_closing| *is_closing) => {}
-            () = self.work() => {}
-        }
-        self.mending.shutdown().await;
-    }
-
-    async fn work(&mut self) {
         loop {
-            match self.next().await {
+            let woken = tokio::select! {
+                // A failed wait means that nobody is left who could ask for anything.
+                _ = closing.wait_for(|is_closing| *is_closing) => break,
+                woken = self.next() => woken,
+            };
+            match woken {
                 Woken::Inbound(inbound) => self.take_in(inbound).await,
                 Woken::Mended(mended) => self.take_in_mended(mended).await,
+                Woken::Doubt => {
+                    self.fail("read", WriteError::Contradiction("a reader found it")).await;
+                }
                 Woken::Looking => {}
             }
             self.mend();
@@ -117,6 +131,7 @@ impl Task {
                 self.fail("send what the outbox holds", error).await;
             }
         }
+        self.await_mending_end().await;
     }
 
     /// Waits for something to do.
@@ -126,6 +141,8 @@ impl Task {
         tokio::select! {
             inbound = local.inbox().take(INBOUND_MAX) => Woken::Inbound(inbound),
             Some(mended) = self.mending.join_next() => Woken::Mended(mended.unwrap_or_else(Mended::from_panic)),
+            () = local.doubt.notified() => Woken::Doubt,
+            Ok(()) = self.status.changed() => Woken::Looking,
             () = local.outbox.filled.notified() => {
                 self.learn_at_ms = Some(0);
                 Woken::Looking
@@ -145,21 +162,22 @@ impl Task {
 
     /// Begins to fetch what is known to be missing, where nothing is being fetched.
     fn mend(&mut self) {
-        if self.connection.is_none() || !self.mending.is_empty() {
+        let (Some(_), Some(instance), true) = (self.connection, self.instance, self.mending.is_empty()) else {
             return;
-        }
-        let local = Arc::clone(&self.local);
+        };
+        self.stop = watch::Sender::new(false);
+        let mending = Mending::new(Arc::clone(&self.local), self.stop.subscribe());
         match self.catching_up {
             CatchingUp::Due { not_before_ms, failures } if not_before_ms <= self.clock.monotonic_ms() => {
                 // Heads tell of all that was incomplete before they were read.
                 self.incomplete = Incomplete::default();
                 self.set_catching_up(CatchingUp::Running { failures });
                 self.tell(EventRef::SyncStart);
-                self.mend_by(async move { Mended::CaughtUp(catch_up(&local).await) });
+                self.mend_by(async move { Mended::CaughtUp(catch_up(&mending, instance).await) });
             }
             CatchingUp::Done if !self.incomplete.is_empty() => {
                 let incomplete = std::mem::take(&mut self.incomplete);
-                self.mend_by(async move { Mended::Filled(fill_known(&local, incomplete).await) });
+                self.mend_by(async move { Mended::Filled(fill_known(&mending, incomplete).await) });
             }
             _ => {}
         }
@@ -184,6 +202,8 @@ impl Task {
                     _ => 0,
                 };
                 self.tell(EventRef::SyncFailed);
+                // It is told of; what follows here is not another failure.
+                self.set_catching_up(DUE_NOW);
                 self.fail("compare heads", error).await;
                 let wait_ms = RETRY_MS_MAX.min(RETRY_MS_MIN << failures.min(10));
                 let not_before_ms = self.clock.monotonic_ms() + wait_ms;
@@ -197,12 +217,17 @@ impl Task {
 
     /// What is being fetched comes from a connection, or for a cache, that is gone.
     async fn stop_mending(&mut self) {
-        // Once this returns it writes nothing any more.
-        self.mending.shutdown().await;
+        self.await_mending_end().await;
         if let CatchingUp::Running { .. } = self.catching_up {
             self.tell(EventRef::SyncFailed);
         }
         self.set_catching_up(DUE_NOW);
+    }
+
+    /// Once this returns nothing is fetched or written any more but by the task itself.
+    async fn await_mending_end(&mut self) {
+        self.stop.send_replace(true);
+        while self.mending.join_next().await.is_some() {}
     }
 
     /// Takes in what the connection heard: what was told between two connections is one write.
@@ -210,7 +235,7 @@ impl Task {
         let mut told = Vec::new();
         for inbound in inbound {
             match inbound {
-                Inbound::Event { name, data } => told.extend(Told::read(self.local.user(), &name, data)),
+                Inbound::Event { name, data } => told.extend(Told::read(self.local.user(), &name, &data)),
                 Inbound::SendReply { message_id, outcome: Ok(sent) } => told.push(Told::Sent { id: message_id, sent }),
                 Inbound::SendReply { message_id, outcome: Err(error) } => {
                     if let Verdict::Failed(code) = self.window.refuse(message_id, &error, self.clock.monotonic_ms()) {
@@ -223,6 +248,8 @@ impl Task {
                     self.window.disconnect();
                     self.stop_mending().await;
                     self.connection = Some(connection);
+                    self.instance = Some(session.instance);
+                    // What follows belongs to that store. Where it fails, the comparison begins with it.
                     if let Err(error) = meet_instance(&self.local, session.instance).await {
                         self.fail("meet the server's store", error).await;
                     }
@@ -275,12 +302,19 @@ impl Task {
         let local = Arc::clone(&self.local);
         let now_ms = self.clock.monotonic_ms();
         if self.learn_at_ms.is_some_and(|at_ms| at_ms <= now_ms) {
-            self.window.learn(&local.store, now_ms).await?;
+            self.window.learn(&local.store).await?;
             self.learn_at_ms = None;
+        }
+        let login = self.status.borrow_and_update().login;
+        self.window.keep_time(login == LoginStatus::LoggedIn, now_ms);
+        if login == LoginStatus::NotLoggedIn {
+            local.outbox.interrupt();
         }
         let mut failed = self.window.expire(now_ms);
         if let Some(connection) = self.connection {
-            failed.extend(self.window.send(&local.store, &local.context.connection, connection, now_ms).await?);
+            let attempt = self.window.send(&local.store, &local.context.connection, connection, now_ms).await?;
+            failed.extend(attempt.failed);
+            self.settle_gone(&attempt.gone).await?;
         }
         if failed.is_empty() {
             return Ok(());
@@ -291,6 +325,18 @@ impl Task {
             local.outbox.settle(id, &Err(written.clone().err().unwrap_or_else(|| code.into())));
         }
         Ok(written?)
+    }
+
+    /// Tells those who wait for what had left the outbox already.
+    async fn settle_gone(&self, gone: &[MessageId]) -> Result<(), ImError> {
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let mut reader = self.local.store.read().await?;
+        for (id, outcome) in message::queries::list_outcomes(&mut reader, gone).await? {
+            self.local.outbox.settle(id, &outcome);
+        }
+        Ok(())
     }
 
     /// After a failure nothing is known to be complete: heads are compared again.

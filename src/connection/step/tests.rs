@@ -9,7 +9,14 @@ use crate::connection::status::Admission;
 const NOW_MS: u64 = 1_000_000;
 
 fn environment() -> Environment {
-    Environment { now_ms: NOW_MS, random: 0.0, is_foreground: true, has_token: true, sig_ends_at_ms: None }
+    Environment {
+        now_ms: NOW_MS,
+        random: 0.0,
+        is_foreground: true,
+        has_token: true,
+        sig_ends_at_ms: None,
+        is_renewing: false,
+    }
 }
 
 fn links() -> [(&'static str, Link); 4] {
@@ -241,6 +248,36 @@ fn a_heartbeat_is_never_slower_than_the_server_bears() {
     assert_eq!((opened(400_000), opened(60_000), opened(0)), (270_000, 45_000, 1_000));
 }
 
+#[test]
+fn an_attempt_that_has_only_begun_is_left_alone_when_the_network_changes() {
+    let changed_after = |age_ms| {
+        let link = Link::Dialing { failed_attempts: 1, until_ms: NOW_MS + DIAL_MAX_MS - age_ms };
+        let (_, actions) = step(State::Reconnecting(link), Input::NetworkChanged, &environment());
+        !actions.is_empty()
+    };
+    assert_eq!([0, 1_999, 2_000, 9_000].map(changed_after), [false, false, true, true]);
+}
+
+#[test]
+fn a_renewal_that_fails_leaves_the_user_logged_in_with_what_the_server_took() {
+    let renewing = Environment { is_renewing: true, ..environment() };
+    let (state, actions) = step(State::Reconnecting(links()[0].1), Input::Login { is_same_user: true }, &environment());
+    assert!(actions.contains(&Action::KeepCredentials) && !actions.contains(&Action::ForgetCredentials), "{actions:?}");
+    let late = Environment { now_ms: NOW_MS + LOGIN_MAX_MS, ..renewing };
+    let (put_off, actions) = step(state.clone(), Input::Tick, &late);
+    assert!(matches!(put_off, State::Reconnecting(Link::Waiting { .. })), "{put_off:?}");
+    assert!(matches!(actions[..], [Action::HangUp(_), Action::AnswerLogin(Err(_))]), "{actions:?}");
+    let (authenticating, _) = step(state, Input::Dialed, &renewing);
+    let resuming = State::Reconnecting(links()[3].1);
+    for code in [Code::USER_SIG_WRONG_KEY, Code::USER_SIG_EXPIRED] {
+        for state in [authenticating.clone(), resuming.clone()] {
+            let (state, actions) = step(state, refused(code, None), &renewing);
+            assert!(matches!(state, State::Reconnecting(Link::Dialing { .. })), "{state:?}");
+            assert!(actions.contains(&Action::RestoreCredentials), "{actions:?}");
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Move {
     input: usize,
@@ -248,11 +285,19 @@ struct Move {
     random: f64,
     is_foreground: bool,
     has_token: bool,
+    is_renewing: bool,
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
-    let one = (0..inputs().len(), 0_u64..40_000, 0.0..=1.0, any::<bool>(), any::<bool>()).prop_map(
-        |(input, pass_ms, random, is_foreground, has_token)| Move { input, pass_ms, random, is_foreground, has_token },
+    let one = (0..inputs().len(), 0_u64..40_000, 0.0..=1.0, any::<[bool; 3]>()).prop_map(
+        |(input, pass_ms, random, [is_foreground, has_token, is_renewing])| Move {
+            input,
+            pass_ms,
+            random,
+            is_foreground,
+            has_token,
+            is_renewing,
+        },
     );
     proptest::collection::vec(one, 0..200)
 }
@@ -297,6 +342,8 @@ impl World {
             | Action::Release
             | Action::FailParked(_)
             | Action::ForgetToken
+            | Action::KeepCredentials
+            | Action::RestoreCredentials
             | Action::Tell(_) => {}
         }
     }
@@ -322,9 +369,9 @@ proptest! {
     #[test]
     fn every_way_answers_each_call_once_and_leaks_no_line(moves in moves()) {
         let (mut state, mut world, mut now_ms) = (State::LoggedOut, World::default(), NOW_MS);
-        for Move { input, pass_ms, random, is_foreground, has_token } in moves {
+        for Move { input, pass_ms, random, is_foreground, has_token, is_renewing } in moves {
             now_ms += pass_ms;
-            let environment = Environment { now_ms, random, is_foreground, has_token, sig_ends_at_ms: None };
+            let environment = Environment { now_ms, random, is_foreground, has_token, sig_ends_at_ms: None, is_renewing };
             let was_closed = state == State::Closed;
             let (next, actions) = step(state, inputs()[input].1.clone(), &environment);
             actions.iter().for_each(|action| world.act(action));
@@ -337,9 +384,9 @@ proptest! {
     #[test]
     fn a_tick_that_is_due_is_never_in_vain(moves in moves()) {
         let (mut state, mut now_ms) = (State::LoggedOut, NOW_MS);
-        for Move { input, pass_ms, random, is_foreground, has_token } in moves {
+        for Move { input, pass_ms, random, is_foreground, has_token, is_renewing } in moves {
             now_ms += pass_ms;
-            let mut environment = Environment { now_ms, random, is_foreground, has_token, sig_ends_at_ms: None };
+            let mut environment = Environment { now_ms, random, is_foreground, has_token, sig_ends_at_ms: None, is_renewing };
             state = step(state, inputs()[input].1.clone(), &environment).0;
             if let Some(wake_at_ms) = state.wake_at_ms() {
                 environment.now_ms = now_ms.max(wake_at_ms);

@@ -16,7 +16,6 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
-use crate::account::LoginStatus;
 use crate::client::core::Context;
 use crate::config::{ClientConfig, LogLevel, Platform, Settings};
 use crate::connection::command::Credentials;
@@ -161,7 +160,7 @@ impl Rig {
         let dispatcher = Arc::new(Dispatcher::new());
         let (told, events) = unbounded_channel();
         dispatcher
-            .start(move |batch| {
+            .start(move |batch, _| {
                 if let Batch::Connection(batch) = batch {
                     batch.into_iter().for_each(|event| drop(told.send(event)));
                 }
@@ -170,7 +169,7 @@ impl Rig {
         let settings = Settings::check(ClientConfig {
             sdk_app_id: 7,
             server_url: format!("http://127.0.0.1:{port}"),
-            data_folder: String::new(),
+            data_folder: "unused".to_owned(),
             platform: Platform::Linux,
             log_level: LogLevel::None,
             is_insecure_allowed: false,
@@ -254,10 +253,6 @@ impl Rig {
             Inbound::Connected { connection, .. } => connection,
             other => panic!("{other:?}"),
         }
-    }
-
-    pub(crate) async fn status_becomes(&self, login: LoginStatus) {
-        within(self.handle.status_becomes(|status| status.login == login)).await;
     }
 }
 

@@ -307,3 +307,34 @@ async fn a_close_ends_the_task_whatever_it_does() {
     }
     assert_eq!(code(within(login).await.unwrap()), Code::INTERRUPTED_BY_CLOSE);
 }
+
+#[tokio::test]
+async fn a_renewal_that_is_refused_or_finds_no_server_leaves_the_user_logged_in() {
+    let server = Server::start().await;
+    let (rig, peer) = Rig::online(&server).await;
+    rig.connected().await;
+    let renewal = rig.log_in("alice");
+    let mut refusing = server.accept().await;
+    let (id, _) = refusing.called::<Login>().await;
+    drop(peer);
+    refusing.refuse(id, Code::USER_SIG_EXPIRED).await;
+    assert_eq!(code(within(renewal).await.unwrap()), Code::USER_SIG_EXPIRED);
+    assert!(matches!(rig.inbound().await, Inbound::Disconnected));
+    let (peer, resume) = server.accept_resume().await;
+    assert_eq!(resume.token, "token");
+    rig.connected().await;
+    assert_eq!((rig.handle.login_status(), rig.handle.user()), (LoginStatus::LoggedIn, Some(user("alice"))));
+
+    let renewal = rig.log_in("alice");
+    let stalled = server.accept_stream().await;
+    drop(peer);
+    rig.advance_ms(LOGIN_MAX_MS);
+    assert_eq!(code(within(renewal).await.unwrap()), Code::REQUEST_TIMEOUT);
+    assert_eq!(rig.handle.login_status(), LoginStatus::LoggedIn);
+    drop(stalled);
+    rig.advance_ms(RECONNECT_MS);
+    assert!(matches!(rig.inbound().await, Inbound::Disconnected));
+    let (_peer, login) = server.accept_login().await;
+    assert_eq!(login.user_sig, "sig");
+    rig.connected().await;
+}

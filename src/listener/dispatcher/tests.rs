@@ -14,7 +14,7 @@ fn a_slow_listener_delays_nobody_and_hears_everything_at_last() {
     let (delivered, deliveries) = mpsc::channel();
     let (go, gate) = mpsc::channel::<()>();
     dispatcher
-        .start(move |batch| {
+        .start(move |batch, _| {
             gate.recv().unwrap();
             delivered.send(batch).unwrap();
         })
@@ -44,7 +44,7 @@ async fn a_close_ends_the_thread_and_forgets_what_waits() {
     let (begun, has_begun) = mpsc::channel();
     let (end, ended) = mpsc::channel::<()>();
     dispatcher
-        .start(move |_| {
+        .start(move |_, _| {
             begun.send(()).unwrap();
             ended.recv().unwrap();
         })
@@ -64,9 +64,24 @@ fn the_thread_of_listeners_knows_itself() {
     let dispatcher = Arc::new(Dispatcher::new());
     let (told, answer) = mpsc::channel();
     let asked = Arc::clone(&dispatcher);
-    dispatcher.start(move |_| told.send(asked.is_own_thread()).unwrap()).unwrap();
+    dispatcher.start(move |_, _| told.send(asked.is_own_thread()).unwrap()).unwrap();
     dispatcher.push(EventRef::TotalUnread);
     assert!(answer.recv_timeout(PATIENCE).unwrap());
     assert!(!dispatcher.is_own_thread());
+    dispatcher.close();
+}
+
+#[test]
+fn what_was_taken_before_a_store_was_closed_is_known_by_its_number() {
+    let dispatcher = Arc::new(Dispatcher::new());
+    let (told, numbers) = mpsc::channel();
+    dispatcher.start(move |_, store| told.send(store).unwrap()).unwrap();
+    dispatcher.push(EventRef::SelfInfo);
+    let first = numbers.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(first, dispatcher.store_number());
+    dispatcher.forget_references();
+    assert_ne!(first, dispatcher.store_number());
+    dispatcher.push(EventRef::SelfInfo);
+    assert_eq!(numbers.recv_timeout(PATIENCE).unwrap(), dispatcher.store_number());
     dispatcher.close();
 }

@@ -14,7 +14,10 @@ fn registry() -> Registry<Listener> {
 fn counter() -> (Arc<AtomicU32>, Arc<Listener>) {
     let count = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&count);
-    (count, Arc::new(move |number| drop(counted.fetch_add(number, Ordering::SeqCst))))
+    let listener = move |number| {
+        counted.fetch_add(number, Ordering::SeqCst);
+    };
+    (count, Arc::new(listener))
 }
 
 #[test]

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The tables of messages, of what is held of each log, and of the outbox. Here: reading messages.
 //!
-//! * `store`: writing messages and what becomes of them. `held`: the ranges. `outbox`: what waits to be sent.
+//! * `write`: writing messages and what becomes of them. `held`: the ranges. `outbox`: what waits to be sent.
 
 mod held;
 mod outbox;
-mod store;
+mod write;
 
 use std::collections::HashMap;
 
@@ -20,16 +20,17 @@ use crate::message::types::{Message, MessageStatus, read_body};
 use crate::store::to_json;
 
 pub(crate) use held::{load_held, save_held};
-pub(crate) use outbox::{OutgoingRow, dequeue, insert_outgoing, insert_salvaged, list_outbox_ids, requeue};
+pub(crate) use outbox::{OutgoingRow, dequeue, insert_outgoing, insert_salvaged, list_outbox, list_outcomes, requeue};
 pub(super) use outbox::{QueuedRow, list_queued};
 #[cfg(test)]
-pub(super) use store::LATEST_UNSENT_MS;
-pub(crate) use store::{
+pub(super) use write::LATEST_UNSENT_MS;
+pub(crate) use write::{
     NewRow, SentRow, anchor_unsent, conversations_of, forget, forget_all, insert, is_contradicted, latest_unsent_ms,
     list_unsent_among, set_failed, set_sent,
 };
 
 const SENDING: i64 = MessageStatus::Sending as i64;
+const SENT: i64 = MessageStatus::Sent as i64;
 const FAILED: i64 = MessageStatus::Failed as i64;
 
 /// A stored message.
@@ -99,13 +100,13 @@ pub(crate) async fn page_before(
     limit: u32,
 ) -> Result<Vec<MessageRow>, ImError> {
     Ok(sqlx::query_as(PAGE_BEFORE)
-    .bind(conversation.0)
-    .bind(before.anchor_seq)
-    .bind(before.sub)
-    .bind(floor)
-    .bind(limit)
-    .fetch_all(connection)
-    .await?)
+        .bind(conversation.0)
+        .bind(before.anchor_seq)
+        .bind(before.sub)
+        .bind(floor)
+        .bind(limit)
+        .fetch_all(connection)
+        .await?)
 }
 
 pub(super) const PAGE_AFTER: &str = concat!(
@@ -126,13 +127,13 @@ pub(crate) async fn page_after(
     limit: u32,
 ) -> Result<Vec<MessageRow>, ImError> {
     Ok(sqlx::query_as(PAGE_AFTER)
-    .bind(conversation.0)
-    .bind(after.anchor_seq)
-    .bind(after.sub)
-    .bind(ceiling)
-    .bind(limit)
-    .fetch_all(connection)
-    .await?)
+        .bind(conversation.0)
+        .bind(after.anchor_seq)
+        .bind(after.sub)
+        .bind(ceiling)
+        .bind(limit)
+        .fetch_all(connection)
+        .await?)
 }
 
 pub(super) const PAGE_UNHEARD: &str = concat!(
@@ -152,12 +153,12 @@ pub(crate) async fn page_unheard(
     limit: u32,
 ) -> Result<Vec<MessageRow>, ImError> {
     Ok(sqlx::query_as(PAGE_UNHEARD)
-    .bind(conversation.0)
-    .bind(range.from.get())
-    .bind(range.to.get())
-    .bind(limit)
-    .fetch_all(connection)
-    .await?)
+        .bind(conversation.0)
+        .bind(range.from.get())
+        .bind(range.to.get())
+        .bind(limit)
+        .fetch_all(connection)
+        .await?)
 }
 
 /// Some messages by their ids, in no order.

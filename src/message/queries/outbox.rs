@@ -6,7 +6,7 @@ use hongyan_protocol::ids::{ConversationId, MessageId, Seq, UserId};
 use hongyan_protocol::limits::INTEGER_MAX;
 use sqlx::{FromRow, SqliteConnection};
 
-use super::{bad_row, set_failed};
+use super::{SENT, bad_row, set_failed};
 use crate::conversation;
 use crate::conversation::state::Known;
 use crate::error::ImError;
@@ -80,18 +80,47 @@ async fn enqueue(tx: &mut Transaction, id: MessageId) -> Result<(), ImError> {
     Ok(())
 }
 
-/// The outbox after a position, first to be sent first.
-pub(crate) async fn list_outbox_ids(
+/// The outbox after a position, first to be sent first: position, message, conversation.
+pub(crate) async fn list_outbox(
     connection: &mut SqliteConnection,
     after: i64,
-) -> Result<Vec<(i64, MessageId)>, ImError> {
-    let rows: Vec<(i64, String)> =
-        sqlx::query_as("select position, message_id from outbox where position > $1 order by position limit $2")
-            .bind(after)
-            .bind(OUTBOX_MESSAGES_MAX)
-            .fetch_all(connection)
-            .await?;
-    rows.into_iter().map(|(position, id)| Ok((position, MessageId::parse(&id).map_err(|_| bad_row(&id))?))).collect()
+) -> Result<Vec<(i64, MessageId, ConversationRow)>, ImError> {
+    let rows: Vec<(i64, String, i64)> = sqlx::query_as(
+        "select o.position, o.message_id, m.conversation \
+         from outbox o \
+         join message m on m.message_id = o.message_id \
+         where o.position > $1 \
+         order by o.position \
+         limit $2",
+    )
+    .bind(after)
+    .bind(OUTBOX_MESSAGES_MAX)
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|(position, id, row)| {
+            Ok((position, MessageId::parse(&id).map_err(|_| bad_row(&id))?, ConversationRow(row)))
+        })
+        .collect()
+}
+
+/// What became of some messages that left the outbox.
+pub(crate) async fn list_outcomes(
+    connection: &mut SqliteConnection,
+    ids: &[MessageId],
+) -> Result<Vec<(MessageId, Result<(), ImError>)>, ImError> {
+    let rows: Vec<(String, i64, Option<i32>)> = sqlx::query_as(
+        "select message_id, status, failure from message where message_id in (select value from json_each($1))",
+    )
+    .bind(to_json(ids)?)
+    .fetch_all(connection)
+    .await?;
+    let outcome = |id: &MessageId| match rows.iter().find(|(found, _, _)| *found == id.to_string()) {
+        Some((_, SENT, _)) => Ok(()),
+        Some((_, _, failure)) => Err(failure.map_or(Code::REQUEST_TIMEOUT, Code).into()),
+        None => Err(ImError::new(Code::DATABASE_NO_DATA, "the message is not in the store any more")),
+    };
+    Ok(ids.iter().map(|id| (*id, outcome(id))).collect())
 }
 
 /// A message of the outbox.
@@ -147,20 +176,21 @@ pub(crate) async fn insert_salvaged(
         let known = conversation::queries::load_or_insert(tx, &[conversation]).await?;
         let Some(known) = known.into_iter().next() else { continue };
         let anchor_seq = Seq::parse(INTEGER_MAX)?;
-        insert_outgoing(
-            tx,
-            &OutgoingRow {
-                id,
-                conversation: known.row,
-                anchor_seq,
-                sender: user,
-                nick: "",
-                face_url: "",
-                timestamp_ms: message.timestamp_ms,
-                body: &message.body,
-            },
-        )
-        .await?;
+        let row = OutgoingRow {
+            id,
+            conversation: known.row,
+            anchor_seq,
+            sender: user,
+            nick: "",
+            face_url: "",
+            timestamp_ms: message.timestamp_ms,
+            body: &message.body,
+        };
+        match insert_outgoing(tx, &row).await {
+            // A damaged index may give one row twice.
+            Err(error) if error.code() == Code::INVALID_PARAMETERS => continue,
+            inserted => inserted?,
+        }
         if !message.is_queued {
             dequeue(tx, &[id]).await?;
             set_failed(tx, &[(id, message.failure.unwrap_or(Code::REQUEST_TIMEOUT.0))]).await?;

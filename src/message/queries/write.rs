@@ -12,6 +12,7 @@ use super::bad_row;
 use crate::error::ImError;
 use crate::listener::events::ConversationRow;
 use crate::store::{Transaction, to_json};
+use crate::sync::batch::WriteError;
 
 /// A message to be stored: one that the server has.
 #[derive(Debug, Serialize)]
@@ -57,7 +58,7 @@ pub(crate) async fn list_unsent_among(tx: &mut Transaction, ids: &[MessageId]) -
 
 /// Stores messages that the server has: a JSON array of [`NewRow`]. Those that are there already stay as they are,
 /// but for those that were not known to have arrived.
-pub(crate) async fn insert(tx: &mut Transaction, rows: &str) -> Result<(), ImError> {
+pub(crate) async fn insert(tx: &mut Transaction, rows: &str) -> Result<(), WriteError> {
     sqlx::query(
         "insert into message (message_id, conversation, anchor_seq, sub, status, sender, nick, face_url, \
                               timestamp_ms, is_local_origin, body) \
@@ -84,8 +85,8 @@ pub(crate) struct SentRow {
     pub(crate) server_ms: i64,
 }
 
-/// Puts messages that were sent from here to their places.
-pub(crate) async fn set_sent(tx: &mut Transaction, sent: &[SentRow]) -> Result<(), ImError> {
+/// Puts messages that were sent from here to their places. A place that is taken is a contradiction.
+pub(crate) async fn set_sent(tx: &mut Transaction, sent: &[SentRow]) -> Result<(), WriteError> {
     sqlx::query(
         "update message set anchor_seq = j.value ->> 'seq', sub = 0, status = 2, failure = null, \
                 timestamp_ms = j.value ->> 'server_ms' \
