@@ -137,6 +137,8 @@ async fn an_answer_lost_anywhere_in_a_row_of_sends_loses_and_doubles_nothing() {
             queued.push(alice.queue_text(&c2c("bob"), &text).await);
             expected.push(text);
         }
+        proxy.wait_for("the loss", |seen| seen.strikes == u64::from(lost)).await;
+        alice.client.network_changed();
         for send in queued {
             send.end().await.expect("a send outlives a connection");
         }

@@ -5,6 +5,7 @@ use hongyan::message::HistorySource;
 use hongyan_protocol::group::{InviteToGroup, QuitGroup};
 use hongyan_protocol::message::{GetMessages, Page};
 
+use crate::harness::device::newest;
 use crate::harness::server::TestServer;
 use crate::harness::view::{group, texts};
 use crate::harness::wait::eventually;
@@ -111,4 +112,22 @@ async fn a_group_appears_with_all_members_and_its_first_message_is_the_tip() {
     let history = bob.cloud_history(&group(&group_id)).await;
     assert_eq!(texts(&history), ["", "welcome"]);
     assert_eq!(history, alice.cloud_history(&group(&group_id)).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_of_a_group_is_read_after_leaving_it() {
+    let server = TestServer::start().await;
+    let mut alice = server.wire("alice").await;
+    let _bob = server.wire("bob").await;
+    alice.create_group("club", &["bob"]).await;
+    let sent = (1..=300).map(|number| number.to_string());
+    alice.send_texts(&to_group("club"), sent).await;
+    let bob = server.device("bob").login().await;
+    let held = bob.page(newest(&group("club"))).await.unwrap().messages;
+    bob.client.groups().quit_group("club".to_owned()).await.unwrap();
+    let all = bob.cloud_history(&group("club")).await;
+    assert!(all.len() >= held.len() && all.len() < 300, "what is held, and no more: {}", all.len());
+    let eve = server.device("eve").login().await;
+    let refused = eve.page(newest(&group("club"))).await.expect_err("eve has nothing of it");
+    assert_eq!(refused.code().0, 10007);
 }

@@ -153,6 +153,36 @@ async fn a_listener_that_cancels_itself_hears_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_listener_that_another_one_cancels_is_not_called_for_the_same_event() {
+    let server = TestServer::start().await;
+    let bob = server.device("bob").login().await;
+    let second = Arc::new(OnceLock::<Arc<Subscription>>::new());
+    let cancelled = Arc::clone(&second);
+    let canceller = OnMessages(move |_| cancelled.get().expect("messages come after it was subscribed").cancel());
+    let _ = bob.client.messages().add_advanced_msg_listener(Arc::new(canceller));
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let counting = OnMessages(move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+    });
+    assert!(second.set(bob.client.messages().add_advanced_msg_listener(Arc::new(counting))).is_ok());
+    let last = Arc::new(AtomicUsize::new(0));
+    let passed = Arc::clone(&last);
+    let after_them = OnMessages(move |_| {
+        passed.fetch_add(1, Ordering::SeqCst);
+    });
+    let _ = bob.client.messages().add_advanced_msg_listener(Arc::new(after_them));
+    let mut alice = server.wire("alice").await;
+    alice.send_text(&to_user("bob"), "hello").await.unwrap();
+    eventually(
+        "the listener after them",
+        async || if last.load(Ordering::SeqCst) == 1 { Ok(()) } else { Err("not yet") },
+    )
+    .await;
+    assert_eq!(calls.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_call_starts_after_a_cancel_has_returned() {
     let server = TestServer::start().await;
     let bob = server.device("bob").login().await;

@@ -138,3 +138,40 @@ async fn a_store_that_is_no_database_is_set_aside_and_built_again() {
     assert_eq!(texts(&again.cloud_history(&c2c("bob")).await), numbered(5));
     assert_eq!(again.unread(&c2c("bob")).await, 5);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_server_history_with_something_missing_is_read_to_its_end() {
+    let mut server = TestServer::start().await;
+    let alice = server.device("alice").login().await;
+    let mut bob = server.wire("bob").await;
+    bob.send_texts(&to_user("alice"), numbered(10)).await;
+    alice.heard.wait_for_texts(10).await;
+    alice.close().await;
+    // More than is fetched after an absence.
+    bob.send_texts(&to_user("alice"), (11..=300).map(|number| number.to_string())).await;
+    let alice = alice.reopen().await;
+    alice.login().await.unwrap();
+    alice.heard.wait_for_texts(100).await;
+    alice.close().await;
+    server.stop().await;
+    let alice = alice.reopen().await;
+    alice.client.init_local_storage("alice".to_owned()).await.unwrap();
+    let (mut read, mut last) = (Vec::new(), None);
+    let pages = loop {
+        let option = HistoryOption { last_message_id: last.clone(), count: 20, ..newest(&c2c("bob")) };
+        let page = alice.page(option).await.unwrap();
+        let ended = page.is_finished;
+        assert!(ended || !page.messages.is_empty(), "an empty page is the end");
+        last = page.messages.last().map(|message| message.message_id.clone()).or(last);
+        read.push(texts_of(&page.messages).into_iter().map(|text| text.parse::<i64>().unwrap()).collect::<Vec<_>>());
+        if ended {
+            break read;
+        }
+    };
+    let all: Vec<i64> = pages.concat();
+    assert_eq!((all.first(), all.last()), (Some(&300), Some(&1)));
+    assert!(all.len() < 300, "something is missing");
+    for page in pages {
+        assert!(page.windows(2).all(|pair| pair[0] == pair[1] + 1), "a page leaves nothing out: {page:?}");
+    }
+}

@@ -176,3 +176,45 @@ async fn a_message_that_no_server_would_take_is_refused_before_it_is_stored() {
     assert!(messages.find_messages(vec![good.message_id]).await.unwrap().is_empty());
     assert!(alice.conversations().await.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_sent_to_an_unknown_conversation_stands_after_what_was_there() {
+    let server = TestServer::start().await;
+    let proxy = server.proxy().await;
+    let mut bob = server.wire("bob").await;
+    let alice = server.device("alice").through(&proxy).login().await;
+    proxy.disconnect();
+    bob.send_texts(&to_user("alice"), ["1", "2", "3"].map(str::to_owned)).await;
+    let ending = tokio::spawn(alice.queue_text(&c2c("bob"), "late").await.end());
+    eventually("the end of the send", async || {
+        alice.clock.advance(Duration::from_secs(10));
+        if ending.is_finished() { Ok(()) } else { Err("it still waits") }
+    })
+    .await;
+    ending.await.unwrap().expect_err("there was no network");
+    proxy.heal();
+    alice.client.network_changed();
+    alice.heard.wait_for_texts(3).await;
+    assert_eq!(texts(&alice.cloud_history(&c2c("bob")).await), ["1", "2", "3", "late"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_kicked_while_sending_is_told_and_the_message_waits_for_the_next_login() {
+    let server = TestServer::start().await;
+    let proxy = server.proxy().await;
+    let bob = server.device("bob").login().await;
+    let alice = server.device("alice").through(&proxy).login().await;
+    proxy.disconnect();
+    let queued = alice.queue_text(&c2c("bob"), "waits").await;
+    let id = queued.id.clone();
+    let other = server.device("alice").login().await;
+    proxy.heal();
+    alice.client.network_changed();
+    assert_eq!(queued.end().await.expect_err("the session is over").code().0, 7009);
+    alice.clock.advance(Duration::from_secs(600));
+    let found = alice.client.messages().find_messages(vec![id]).await.unwrap().remove(0);
+    assert_eq!(found.status, MessageStatus::Sending, "no time runs while nobody is logged in");
+    other.close().await;
+    alice.login().await.unwrap();
+    assert_eq!(bob.heard.wait_for_texts(1).await, ["waits"]);
+}
