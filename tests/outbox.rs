@@ -199,6 +199,20 @@ async fn what_was_not_sent_to_an_unknown_conversation_stands_after_what_was_ther
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_failed_before_a_conversation_began_stands_before_its_messages() {
+    let server = TestServer::start().await;
+    let alice = server.device("alice").login().await;
+    let too_early = alice.queue_text(&c2c("bob"), "too early").await;
+    assert_eq!(too_early.end().await.expect_err("nobody has that name yet").code().0, 20003);
+    let mut bob = server.wire("bob").await;
+    for text in ["1", "2", "3"] {
+        bob.send_texts(&to_user("alice"), [text.to_owned()]).await;
+    }
+    alice.heard.wait_for_texts(3).await;
+    assert_eq!(texts(&alice.cloud_history(&c2c("bob")).await), ["too early", "1", "2", "3"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_is_kicked_while_sending_is_told_and_the_message_waits_for_the_next_login() {
     let server = TestServer::start().await;
     let proxy = server.proxy().await;

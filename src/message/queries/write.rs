@@ -183,14 +183,23 @@ pub(crate) async fn forget_all(tx: &mut Transaction) -> Result<(), ImError> {
     Ok(())
 }
 
-/// Stands what was not sent after the ends of the logs that are known again.
+/// Gives what was not sent a place in logs that are known at last, or again: after the last message that is not younger,
+/// before all that are held where each of them is.
 pub(crate) async fn anchor_unsent(tx: &mut Transaction, ends: &[(ConversationRow, Seq)]) -> Result<(), ImError> {
     if ends.is_empty() {
         return Ok(());
     }
     let ends: Vec<(i64, i64)> = ends.iter().map(|(row, seq)| (row.0, seq.get())).collect();
     sqlx::query(
-        "update message set anchor_seq = j.value ->> 1 \
+        "update message set anchor_seq = coalesce( \
+             (select older.anchor_seq from message older \
+              where older.conversation = message.conversation and older.status = 2 \
+                and older.timestamp_ms <= message.timestamp_ms \
+              order by older.anchor_seq desc limit 1), \
+             (select younger.anchor_seq - 1 from message younger \
+              where younger.conversation = message.conversation and younger.status = 2 \
+              order by younger.anchor_seq limit 1), \
+             j.value ->> 1) \
          from json_each($1) j \
          where message.conversation = j.value ->> 0 and message.status <> 2 and message.anchor_seq = $2",
     )
