@@ -51,6 +51,10 @@ async fn send_through_kills(rounds: usize, per_device: usize) {
         server.kill();
         assert!(acknowledged.borrow().len() < (round + 1) * per_round, "the kill came amid the sends");
         server.start_again().await;
+        if round > 0 {
+            // Clients wait longer after each loss that follows soon on another.
+            devices.iter().for_each(|(device, _)| device.client.network_changed());
+        }
         while let Some(sent) = within("the end of all sends", sends.join_next()).await {
             sent.expect("every send ends well");
         }

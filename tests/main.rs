@@ -8,6 +8,7 @@
 
 mod catch_up;
 mod clock;
+mod crowd;
 mod delivery;
 mod devices;
 mod groups;
