@@ -25,8 +25,10 @@ mod view;
 mod wrap;
 
 use std::error::Error;
-use std::io;
+use std::future::Future;
+use std::io::{self, Write};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +50,10 @@ const TICK: Duration = Duration::from_secs(20);
 #[tokio::main]
 #[expect(clippy::print_stderr, reason = "the terminal is an ordinary one again, and somebody must learn why")]
 async fn main() -> ExitCode {
+    if std::env::args().skip(1).any(|argument| argument == "--help" || argument == "-h") {
+        let _ = writeln!(io::stdout().lock(), "{USAGE}");
+        return ExitCode::SUCCESS;
+    }
     let options = match Options::parse(std::env::args().skip(1), data_home()) {
         Ok(options) => options,
         Err(error) => {
@@ -85,6 +91,9 @@ async fn show(
 ) -> io::Result<()> {
     let mut keys = EventStream::new();
     let mut ticks = tokio::time::interval(TICK);
+    let mut terminated = pin!(termination()?);
+    // Some terminals keep what a killed program left there.
+    terminal.clear()?;
     let mut chat = Chat::new(&options.user_id, &options.conversation_id, terminal.size()?, session.now_ms());
     loop {
         terminal.draw(|frame| view::draw(frame, &chat))?;
@@ -97,6 +106,7 @@ async fn show(
                 None => return Ok(()),
             },
             Some(input) = inputs.recv() => input,
+            () = &mut terminated => return Ok(()),
             _ = ticks.tick() => Input::Tick { now_ms: session.now_ms() },
         };
         for effect in chat.update(input) {
@@ -106,6 +116,21 @@ async fn show(
             session.perform(effect);
         }
     }
+}
+
+/// Ends when the system asks this program to end, so that the terminal is put back before.
+#[cfg(unix)]
+fn termination() -> io::Result<impl Future<Output = ()>> {
+    let mut signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    Ok(async move {
+        let _ = signal.recv().await;
+    })
+}
+
+/// Never ends: no such signal exists here.
+#[cfg(not(unix))]
+fn termination() -> io::Result<impl Future<Output = ()>> {
+    Ok(std::future::pending())
 }
 
 /// Where a person's programs keep their data.

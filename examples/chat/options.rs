@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use hongyan_protocol::ids::{ConversationId, UserId};
+
 /// How to use it.
 pub const USAGE: &str = "\
 usage: chat --user ID --peer ID|group:ID [options]
@@ -64,6 +66,9 @@ impl Options {
         }
         let user_id = given.user.ok_or("--user is missing")?;
         let peer = given.peer.ok_or("--peer is missing")?;
+        UserId::parse(user_id.as_str()).map_err(|error| format!("--user {user_id}: {error}"))?;
+        let conversation_id = peer.strip_prefix("group:").map_or(format!("c2c_{peer}"), |id| format!("group_{id}"));
+        ConversationId::parse(&conversation_id).map_err(|_| format!("--peer is no user id and no group:ID: {peer}"))?;
         let sdk_app_id = match given.sdk_app_id {
             Some(number) => Some(number.parse().map_err(|_| format!("--sdkappid is no number: {number}"))?),
             None => None,
@@ -78,7 +83,7 @@ impl Options {
         };
         let home = given.home.map_or_else(|| data_home.join("hongyan-chat"), PathBuf::from);
         Ok(Self {
-            conversation_id: peer.strip_prefix("group:").map_or(format!("c2c_{peer}"), |id| format!("group_{id}")),
+            conversation_id,
             members: given.members.map_or(Vec::new(), |ids| ids.split(',').map(str::to_owned).collect()),
             is_insecure_allowed: given.is_insecure_allowed,
             server_url: given.server.unwrap_or_else(|| "http://127.0.0.1:7700".to_owned()),
@@ -170,6 +175,7 @@ mod tests {
     fn what_is_wrong_is_named() {
         assert_eq!(parse("--user alice").unwrap_err(), "--peer is missing");
         assert_eq!(parse("--user alice --peer").unwrap_err(), "--peer needs a value");
+        assert_eq!(parse("--user alice --peer group:").unwrap_err(), "--peer is no user id and no group:ID: group:");
         assert_eq!(parse("--user alice --colour red").unwrap_err(), "unknown option: --colour");
     }
 

@@ -85,13 +85,20 @@ impl Session {
                 Effect::Login => return session.log_in().await,
                 Effect::Send(texts) => session.send(texts).await,
                 Effect::Resend(message_id) => session.client.messages().resend_message(message_id).await.map(drop),
-                Effect::LoadNewest => session.load_newest(HistorySource::Cloud).await,
+                Effect::LoadNewest => match session.load_newest(HistorySource::Cloud).await {
+                    Err(error) if error.code() == Code::GROUP_NOT_FOUND => return session.miss_group().await,
+                    done => done,
+                },
                 Effect::LoadOlder { before } => session.load_older(before).await,
                 Effect::MarkRead => session.mark_read().await,
                 Effect::Quit => Ok(()),
             };
             if let Err(error) = done {
-                session.input(Input::Notice(error.to_string())).await;
+                let text = match session.conversation_id.strip_prefix("c2c_") {
+                    Some(peer) if error.code() == Code::MSG_ACCOUNT_NOT_IMPORTED => format!("{peer}: {error}"),
+                    _ => error.to_string(),
+                };
+                session.input(Input::Notice(text)).await;
             }
         });
     }
@@ -109,6 +116,13 @@ impl Session {
     async fn input(&self, input: Input) {
         // Nobody takes it once the screen is gone.
         let _ = self.inputs.send(input).await;
+    }
+
+    /// Whoever is about to make the group hears only how that went.
+    async fn miss_group(&self) {
+        if self.members.is_empty() {
+            self.input(Input::GroupMissing).await;
+        }
     }
 
     async fn show_stored(&self) -> Result<(), ImError> {

@@ -38,9 +38,14 @@ pub enum Input {
     Receipts(Vec<MessageReceipt>),
     /// Conversations are new or changed.
     Conversations(Vec<Conversation>),
+    /// The open group is not there, or not yet.
+    GroupMissing,
     /// Something to say in the last line.
     Notice(String),
 }
+
+/// What is said of a group that is not there; its first message takes it back.
+const GROUP_MISSING: &str = "the group is not there yet";
 
 /// How things stand with the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,6 +188,10 @@ impl Chat {
                 mine.for_each(|receipt| self.timeline.apply_receipt(receipt));
             }
             Input::Conversations(conversations) => self.list(conversations),
+            Input::GroupMissing => {
+                self.notice = Some(GROUP_MISSING.to_owned());
+                return Vec::new();
+            }
             Input::Notice(text) => {
                 self.notice = Some(text);
                 // A failed page may be asked for again.
@@ -243,6 +252,7 @@ impl Chat {
         for message in messages {
             if message.conversation_id == self.conversation_id {
                 self.timeline.merge(message);
+                self.notice.take_if(|notice| notice == GROUP_MISSING);
             }
         }
     }

@@ -15,6 +15,8 @@ const SIDE_COLUMNS: u16 = 24;
 /// A narrower terminal has no place for the list.
 const COLUMNS_WITH_SIDE_MIN: u16 = 64;
 const KEYS: &str = "Enter send · ↑ ↓ PgUp PgDn scroll · Ctrl-R send failed again · Esc leave";
+/// For a narrower terminal.
+const KEYS_SHORT: &str = "Enter send · Esc leave · PgUp PgDn · Ctrl-R";
 
 /// Where everything stands.
 pub struct Areas {
@@ -44,7 +46,8 @@ pub fn draw(frame: &mut Frame<'_>, chat: &Chat) {
     draw_conversations(frame, areas.side, chat);
     draw_prompt(frame, areas.prompt, chat);
     let last_line = match &chat.notice {
-        Some(notice) => Span::raw(notice.as_str()).yellow(),
+        Some(notice) => fit(notice, usize::from(areas.keys.width)).yellow(),
+        None if width(KEYS) > usize::from(areas.keys.width) => KEYS_SHORT.dark_gray(),
         None => KEYS.dark_gray(),
     };
     frame.render_widget(last_line, areas.keys);
@@ -63,8 +66,10 @@ fn draw_title(frame: &mut Frame<'_>, area: Rect, chat: &Chat) {
         Connection::Offline(reason) => Span::raw(format!("○ offline: {reason} ")).red(),
         Connection::Refused(reason) => Span::raw(format!("○ {reason} ")).red(),
     };
-    // A long reason leaves room for the names.
-    let state_columns = cells(state.width()).min(area.width / 4 * 3);
+    // A long reason leaves room for the names, and very long names leave some for the state.
+    let room = area.width.saturating_sub(cells(names.width()) + 1).max(area.width / 4);
+    let state_columns = cells(state.width()).min(room);
+    let state = Span::styled(fit(&state.content, usize::from(state_columns)), state.style);
     let [left, right] = area.layout(&Layout::horizontal([Constraint::Min(0), Constraint::Length(state_columns)]));
     frame.render_widget(names, left);
     frame.render_widget(state, right);

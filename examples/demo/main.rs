@@ -36,6 +36,12 @@ use crate::stage::{Stage, Who};
 const STEP_DEADLINE: Duration = Duration::from_secs(30);
 const PLAY_DEADLINE: Duration = Duration::from_secs(120);
 
+const USAGE: &str = "\
+usage: demo
+
+Three people chat through a real server that is killed in the middle. It takes some seconds, needs no settings and
+ends with `demo: ok`, or says what failed and exits with 1.";
+
 const USER_SIG_EXPIRE_S: i64 = 3600;
 
 /// The app that everybody uses.
@@ -71,6 +77,10 @@ pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> Result<T,
 fn main() -> ExitCode {
     if server::is_server() {
         return server::run();
+    }
+    if std::env::args().skip(1).any(|argument| argument == "--help" || argument == "-h") {
+        let _ = writeln!(std::io::stdout().lock(), "{USAGE}");
+        return ExitCode::SUCCESS;
     }
     let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
     match runtime.block_on(show()) {

@@ -240,8 +240,8 @@ impl SdkListener for Ears {
         self.connection(Connection::Up, "● connected");
     }
 
-    fn on_connect_failed(&self, code: i32, _: String) {
-        self.connection(Connection::Refused, &format!("○ cannot connect ({code})"));
+    fn on_connect_failed(&self, _: i32, _: String) {
+        self.connection(Connection::Refused, "○ cannot reach the server");
     }
 
     fn on_kicked_offline(&self) {

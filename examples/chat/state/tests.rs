@@ -209,6 +209,18 @@ fn a_notice_stays_until_the_next_key() {
 }
 
 #[test]
+fn a_group_is_missing_until_its_first_message() {
+    let mut chat = chat();
+    chat.update(Input::GroupMissing);
+    assert!(chat.notice.is_some());
+    chat.update(Input::Messages(vec![theirs(1, "here we are")]));
+    assert!(chat.notice.is_none());
+    chat.update(Input::Notice("another".into()));
+    chat.update(Input::Messages(vec![theirs(2, "and on")]));
+    assert!(chat.notice.is_some());
+}
+
+#[test]
 fn an_ended_user_sig_is_renewed_and_a_sync_reloads_the_newest_page() {
     assert_eq!(chat().update(Input::UserSigExpired), [Effect::Login]);
     assert_eq!(chat().update(Input::Synced), [Effect::LoadNewest]);

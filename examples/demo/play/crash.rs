@@ -94,7 +94,10 @@ async fn crash(stage: &Stage, cast: &Cast, server: &mut Server, run: &watch::Sen
     let ended = server.kill()?;
     run.send_modify(|run| run.is_killed = true);
     stage.breaks(&format!("server: process {pid} is killed ({ended})"));
-    stage.claim("it did not end by itself", !ended.success() && ended.code().is_none())?;
+    stage.claim(
+        "the server was killed from outside and had no time to tidy up",
+        !ended.success() && ended.code().is_none(),
+    )?;
     for person in cast.all() {
         person.until("the connection to be refused", |heard| heard.connection == Connection::Refused).await?;
     }
