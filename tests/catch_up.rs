@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! No gap survives: what was missed is noticed and arrives, however it was missed.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -181,6 +182,29 @@ async fn a_fresh_install_shows_everything_and_reports_none_of_it_as_new() {
     assert_eq!(texts_of(&new.heard.messages()), [""; 0], "history is not news");
     alice.send_text(&to_user("bob"), "news").await.unwrap();
     assert_eq!(new.heard.wait_for_texts(1).await, ["news"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_list_of_conversations_is_whole_and_in_order() {
+    const PEERS: usize = 130;
+    let server = TestServer::start().await;
+    let before = server.device("bob").login().await;
+    let mut expected = Vec::new();
+    for number in 0..PEERS {
+        let name = format!("peer{number}");
+        server.wire(&name).await.send_text(&to_user("bob"), "hello").await.unwrap();
+        expected.insert(0, c2c(&name));
+    }
+    before.heard.wait_for_texts(PEERS).await;
+    let fresh = server.device("bob").on(Platform::Ipad).login().await;
+    for device in [&before, &fresh] {
+        let listed: Vec<_> = device.conversations().await.into_iter().map(|one| one.conversation_id).collect();
+        assert_eq!(listed.len(), PEERS);
+        let order = device.conversations().await.into_iter().map(|one| (one.order_key, one.conversation_id));
+        assert!(order.is_sorted_by(|one, next| (next.0, &one.1) <= (one.0, &next.1)), "newest first, then by id");
+        assert_eq!(listed.iter().collect::<BTreeSet<_>>(), expected.iter().collect::<BTreeSet<_>>());
+        assert_eq!(device.total_unread().await, 130);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

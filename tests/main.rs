@@ -22,3 +22,4 @@ mod session;
 mod slow_reader;
 mod tenants;
 mod tidy;
+mod traces;

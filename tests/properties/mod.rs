@@ -4,8 +4,8 @@
 //!
 //! * [`plan`]: what will happen, drawn from a seed. [`world`]: makes it happen. [`model`]: what must come of it.
 //!
-//! `HONGYAN_SEED` runs one case again, `HONGYAN_CASES` says how many there are; with `HONGYAN_SOAK=1` they are many and
-//! new ones each time.
+//! `HONGYAN_SEED` runs one case again, of `HONGYAN_STEPS` operations; `HONGYAN_CASES` says how many there are; with
+//! `HONGYAN_SOAK=1` they are many and new ones each time.
 
 mod model;
 mod plan;
@@ -22,13 +22,16 @@ const STEPS: usize = 60;
 const SOAK_STEPS: usize = 300;
 
 /// Names the case that failed.
-struct Case(u64);
+struct Case {
+    seed: u64,
+    steps: usize,
+}
 
 impl Drop for Case {
     #[expect(clippy::print_stderr, reason = "a failure is of use only with its seed")]
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the case that failed runs again with HONGYAN_SEED={}", self.0);
+            eprintln!("the case that failed runs again with HONGYAN_SEED={} HONGYAN_STEPS={}", self.seed, self.steps);
         }
     }
 }
@@ -38,7 +41,7 @@ fn number_from(variable: &str) -> Option<u64> {
 }
 
 async fn run(seed: u64, steps: usize) {
-    let case = Case(seed);
+    let case = Case { seed, steps };
     let plan = Plan::draw(seed, steps);
     let mut world = World::new(seed).await;
     for step in &plan.steps {
@@ -52,7 +55,9 @@ async fn run(seed: u64, steps: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn any_operations_under_any_faults_end_as_the_model_says() {
     if let Some(seed) = number_from("HONGYAN_SEED") {
-        return run(seed, STEPS).await;
+        let steps =
+            number_from("HONGYAN_STEPS").map_or(STEPS, |steps| usize::try_from(steps).expect("a count of steps"));
+        return run(seed, steps).await;
     }
     for seed in 1..=number_from("HONGYAN_CASES").unwrap_or(CASES) {
         run(seed, STEPS).await;

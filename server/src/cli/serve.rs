@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `serve`: one server until a signal ends it.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use clap::Args;
 use tokio::net::TcpListener;
@@ -87,7 +87,10 @@ pub(super) async fn run(args: ServeArgs, out: &mut dyn Write) -> Result<(), Fail
 fn start_logging(config: &LogConfig) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&config.level)
         .map_err(|error| Failure(format!("the setting log.level is {:?}: {error}", config.level)))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     let started = match config.format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
