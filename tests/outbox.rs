@@ -185,6 +185,8 @@ async fn what_was_not_sent_to_an_unknown_conversation_stands_after_what_was_ther
     let alice = server.device("alice").through(&proxy).login().await;
     proxy.disconnect();
     bob.send_texts(&to_user("alice"), ["1", "2", "3"].map(str::to_owned)).await;
+    // Two clocks that are read within a millisecond do not say which came first.
+    alice.clock.advance(Duration::from_secs(10));
     let ending = tokio::spawn(alice.queue_text(&c2c("bob"), "late").await.end());
     eventually("the end of the send", async || {
         alice.clock.advance(Duration::from_secs(10));
@@ -204,6 +206,7 @@ async fn what_failed_before_a_conversation_began_stands_before_its_messages() {
     let alice = server.device("alice").login().await;
     let too_early = alice.queue_text(&c2c("bob"), "too early").await;
     assert_eq!(too_early.end().await.expect_err("nobody has that name yet").code().0, 20003);
+    server.clock().advance(Duration::from_secs(10));
     let mut bob = server.wire("bob").await;
     for text in ["1", "2", "3"] {
         bob.send_texts(&to_user("alice"), [text.to_owned()]).await;
