@@ -50,7 +50,7 @@ async fn five_hundred_missed_messages_are_there_after_a_reconnect() {
     let server = TestServer::start().await;
     let proxy = server.proxy().await;
     let bob = server.device("bob").through(&proxy).login().await;
-    proxy.disconnect();
+    proxy.disconnect().await;
     let mut alice = server.wire("alice").await;
     alice.send_texts(&to_user("bob"), numbered(MISSED)).await;
     reconnect(&bob, &proxy).await;
@@ -73,7 +73,7 @@ async fn five_thousand_missed_messages_are_there_after_a_reconnect() {
     let server = TestServer::start().await;
     let proxy = server.proxy().await;
     let bob = server.device("bob").through(&proxy).login().await;
-    proxy.disconnect();
+    proxy.disconnect().await;
     let mut senders = Vec::new();
     for number in 0..SENDERS {
         let name = format!("sender{number}");
@@ -218,7 +218,7 @@ async fn what_changed_beside_messages_arrives_too() {
     alice.send_text(&to_user("bob"), "yes").await.unwrap();
     bob.heard.wait_for_texts(1).await;
     assert_eq!(bob.unread(&c2c("alice")).await, 1);
-    proxy.disconnect();
+    proxy.disconnect().await;
 
     let mut elsewhere = server.wire("bob").await;
     alice.mark_all_read(&to_user("bob")).await;
@@ -278,7 +278,7 @@ async fn a_wiped_server_is_noticed() {
     }
     bob.heard.wait_for_texts(5).await;
     bob.client.conversations().set_conversation_draft(c2c("alice"), Some("a draft".to_owned())).await.unwrap();
-    proxy.disconnect();
+    proxy.disconnect().await;
     let queued = alice.queue_text(&c2c("bob"), "kept in the outbox").await;
     server.stop().await;
     wipe(&server).await;

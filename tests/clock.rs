@@ -39,7 +39,7 @@ async fn talk_through_jumps(server: &TestServer, moved: &Clock, shows_server_tim
             expected.push(text);
         }
         bob.heard.wait_for_texts(round + 1).await;
-        proxy.disconnect();
+        proxy.disconnect().await;
         let text = format!("missed in round {round}");
         bob.sends(&c2c("alice"), &text).await;
         expected.push(text);
@@ -80,7 +80,7 @@ async fn an_hours_jump_of_the_servers_wall_changes_nothing() {
             from.sends(&c2c(to), &text).await;
             expected.push(text);
         }
-        proxy.disconnect();
+        proxy.disconnect().await;
         let text = format!("missed in round {round}");
         bob.sends(&c2c("alice"), &text).await;
         expected.push(text);

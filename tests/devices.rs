@@ -215,7 +215,7 @@ async fn who_was_kicked_while_away_is_told_on_the_way_back() {
     let server = TestServer::start().await;
     let proxy = server.proxy().await;
     let old = server.device("alice").through(&proxy).login().await;
-    proxy.disconnect();
+    proxy.disconnect().await;
     let _new = server.device("alice").login().await;
     proxy.heal();
     old.client.network_changed();

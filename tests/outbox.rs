@@ -28,7 +28,7 @@ async fn what_was_queued_without_a_network_goes_out_in_order_when_it_is_back() {
     let proxy = server.proxy().await;
     let bob = server.device("bob").login().await;
     let alice = server.device("alice").through(&proxy).login().await;
-    proxy.disconnect();
+    proxy.disconnect().await;
     let queued = queue(&alice, &c2c("bob"), &WORDS).await;
     let waiting = alice.page(newest(&c2c("bob"))).await.unwrap().messages;
     assert_eq!(texts_of(&waiting), WORDS.iter().rev().copied().collect::<Vec<_>>(), "they are shown at once");
@@ -47,7 +47,7 @@ async fn a_message_that_could_not_go_out_fails_at_its_deadline_and_goes_out_when
     let proxy = server.proxy().await;
     let bob = server.device("bob").login().await;
     let alice = server.device("alice").through(&proxy).login().await;
-    proxy.disconnect();
+    proxy.disconnect().await;
     let queued = alice.queue_text(&c2c("bob"), "late").await;
     let id = queued.id.clone();
     let ending = tokio::spawn(queued.end());
@@ -79,7 +79,7 @@ async fn a_failed_message_that_the_server_has_after_all_is_sent() {
     proxy.lose_answer("send_message", 1);
     let queued = alice.queue_text(&c2c("bob"), "it came through").await;
     bob.next_message().await;
-    proxy.disconnect();
+    proxy.disconnect().await;
     let id = queued.id.clone();
     let ending = tokio::spawn(queued.end());
     eventually("the end of the send", async || {
@@ -183,7 +183,7 @@ async fn what_was_not_sent_to_an_unknown_conversation_stands_after_what_was_ther
     let proxy = server.proxy().await;
     let mut bob = server.wire("bob").await;
     let alice = server.device("alice").through(&proxy).login().await;
-    proxy.disconnect();
+    proxy.disconnect().await;
     bob.send_texts(&to_user("alice"), ["1", "2", "3"].map(str::to_owned)).await;
     // Two clocks that are read within a millisecond do not say which came first.
     alice.clock.advance(Duration::from_secs(10));
@@ -221,7 +221,7 @@ async fn who_is_kicked_while_sending_is_told_and_the_message_waits_for_the_next_
     let proxy = server.proxy().await;
     let bob = server.device("bob").login().await;
     let alice = server.device("alice").through(&proxy).login().await;
-    proxy.disconnect();
+    proxy.disconnect().await;
     let queued = alice.queue_text(&c2c("bob"), "waits").await;
     let id = queued.id.clone();
     let other = server.device("alice").login().await;

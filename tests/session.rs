@@ -226,7 +226,7 @@ async fn a_connection_is_not_taken_up_with_a_ticket_that_ended() {
     let proxy = server.proxy().await;
     let alice = server.device("alice").through(&proxy).open();
     alice.login_with(&server.app().sign_for("alice", now_s(&server), 600)).await.unwrap();
-    proxy.disconnect();
+    proxy.disconnect().await;
     server.clock().advance(Duration::from_secs(700));
     proxy.heal();
     alice.client.network_changed();

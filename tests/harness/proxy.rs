@@ -137,10 +137,11 @@ impl Proxy {
         self.control.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    /// Ends all connections and lets none begin until [`Proxy::heal`].
-    pub fn disconnect(&self) {
+    /// Ends all connections and lets none begin until [`Proxy::heal`]. Once this has returned nothing comes through.
+    pub async fn disconnect(&self) {
         self.refuse();
         self.cut();
+        self.wait_for("the end of all connections", |seen| seen.ended == seen.connections).await;
     }
 
     /// Ends new connections at once until [`Proxy::heal`].
@@ -204,16 +205,17 @@ impl Proxy {
 
 async fn accept(listener: TcpListener, control: Arc<Control>) {
     while let Ok((client, _)) = listener.accept().await {
+        // Before anything else it counts, and can be cut.
+        let cuts = control.cuts.subscribe();
         if *control.mode.borrow() != Mode::Refusing {
-            tokio::spawn(connection(client, Arc::clone(&control)));
+            control.seen.send_modify(|seen| seen.connections += 1);
+            tokio::spawn(connection(client, Arc::clone(&control), cuts));
         }
     }
 }
 
 /// One connection from its beginning to its end.
-async fn connection(mut client: TcpStream, control: Arc<Control>) {
-    let mut cuts = control.cuts.subscribe();
-    control.seen.send_modify(|seen| seen.connections += 1);
+async fn connection(mut client: TcpStream, control: Arc<Control>, mut cuts: watch::Receiver<u64>) {
     let both_ways = async {
         if control.pass_gate().await.is_none() {
             return;

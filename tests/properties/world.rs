@@ -98,7 +98,7 @@ impl World {
                     groups.invite_user_to_group(GROUP.to_owned(), users).await.map(drop)
                 }));
             }
-            Step::Break { device, fault } => self.stations[device].break_with(fault),
+            Step::Break { device, fault } => self.stations[device].break_with(fault).await,
             Step::Heal { device } => self.stations[device].heal(),
             Step::Reopen { device } => self.reopen(device).await,
             Step::KillServer => {
@@ -187,10 +187,10 @@ impl World {
 }
 
 impl Station {
-    fn break_with(&self, fault: Fault) {
+    async fn break_with(&self, fault: Fault) {
         match fault {
             Fault::Cut => self.proxy.cut(),
-            Fault::Disconnect => self.proxy.disconnect(),
+            Fault::Disconnect => self.proxy.disconnect().await,
             Fault::Stall => self.proxy.stall(),
             Fault::HalfOpen => self.proxy.half_open(),
             Fault::LoseAnswer { count } => self.proxy.lose_answer("send_message", count),
