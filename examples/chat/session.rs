@@ -20,8 +20,8 @@ use crate::state::{Connection, Effect, Input};
 
 /// Inputs that wait for the screen. When it is slow the SDK's own thread waits; the SDK is made for that.
 const INPUTS_MAX: usize = 64;
-const HISTORY_PAGE: u32 = 50;
-const CONVERSATIONS_MAX: u32 = 100;
+const HISTORY_PAGE: i32 = 50;
+const CONVERSATIONS_MAX: i32 = 100;
 /// After a login that failed in a way that may pass.
 const LOGIN_PAUSE: Duration = Duration::from_secs(3);
 

@@ -21,7 +21,7 @@ use crate::within;
 
 /// More lines than these from one event are told as one.
 const LINES_PER_EVENT_MAX: usize = 4;
-const HISTORY_PAGE: u32 = 20;
+const HISTORY_PAGE: i32 = 20;
 
 /// How a person's connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -153,7 +153,7 @@ impl Person {
     }
 
     /// The same by pages, the newest page first and the newest message first in each.
-    pub async fn pages(&self, conversation_id: &str, count: u32) -> Result<Vec<Vec<Message>>, Failure> {
+    pub async fn pages(&self, conversation_id: &str, count: i32) -> Result<Vec<Vec<Message>>, Failure> {
         let mut pages = Vec::new();
         let mut last_message_id = None;
         loop {

@@ -5,7 +5,6 @@ use hongyan_protocol::account::Profile;
 
 /// Whether a user is logged in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, uniffi::Enum)]
-#[repr(u8)]
 pub enum LoginStatus {
     /// Logged in; the SDK keeps the connection up by itself, so that it may be down at this moment.
     LoggedIn = 1,

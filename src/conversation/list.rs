@@ -18,7 +18,7 @@ pub(super) async fn page(
     connection: &mut SqliteConnection,
     user: &UserId,
     cursor: Option<&str>,
-    count: u32,
+    count: i32,
 ) -> Result<ConversationPage, ImError> {
     let after = cursor.map(parse_cursor).transpose()?;
     // One more than asked for says whether there is a next page.

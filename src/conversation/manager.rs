@@ -19,7 +19,7 @@ use crate::sync::Local;
 use crate::sync::batch::Batch;
 
 /// The conversations that one page may ask for: 6017.
-const PAGE_COUNT_MAX: u32 = 1_000;
+const PAGE_COUNT_MAX: i32 = 1_000;
 
 /// The bytes of a draft: 6017.
 const DRAFT_BYTES_MAX: usize = 64 * 1024;
@@ -49,7 +49,7 @@ impl ConversationManager {
     ///
     /// `cursor` is the `next_cursor` of the page before, nothing for the first page. `count` is 1 to 1000, 100 is
     /// usual. It works offline. Codes: 6014 where no user's data is open, 6017 for a bad cursor or count.
-    pub async fn get_conversation_list(&self, cursor: Option<String>, count: u32) -> Result<ConversationPage, ImError> {
+    pub async fn get_conversation_list(&self, cursor: Option<String>, count: i32) -> Result<ConversationPage, ImError> {
         let local = self.core.local()?;
         if !(1..=PAGE_COUNT_MAX).contains(&count) {
             return Err(ImError::new(Code::INVALID_PARAMETERS, format!("a page has 1 to {PAGE_COUNT_MAX} rows")));

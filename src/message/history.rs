@@ -83,7 +83,8 @@ async fn has_rows(local: &Local, known: &Known) -> Result<bool, ImError> {
 async fn check(local: &Local, option: &HistoryOption) -> Result<Reading, ImError> {
     let invalid = |what: &str| ImError::new(Code::INVALID_PARAMETERS, what);
     let id = ConversationId::parse(&option.conversation_id)?;
-    if !(1..=HISTORY_COUNT_MAX).contains(&option.count) {
+    let count = u32::try_from(option.count).unwrap_or(0);
+    if !(1..=HISTORY_COUNT_MAX).contains(&count) {
         return Err(invalid("a page of history has 1 to 200 messages"));
     }
     let start = if let Some(message_id) = &option.last_message_id {
@@ -101,7 +102,7 @@ async fn check(local: &Local, option: &HistoryOption) -> Result<Reading, ImError
     } else {
         None
     };
-    Ok(Reading { id, direction: option.direction, count: option.count, start })
+    Ok(Reading { id, direction: option.direction, count, start })
 }
 
 fn nothing() -> HistoryPage {

@@ -161,7 +161,7 @@ impl MessageManager {
     pub async fn get_c2c_history_message_list(
         &self,
         user_id: String,
-        count: u32,
+        count: i32,
         last_message_id: Option<String>,
     ) -> Result<HistoryPage, ImError> {
         let conversation = ConversationId::C2c(UserId::parse(user_id)?);
@@ -173,7 +173,7 @@ impl MessageManager {
     pub async fn get_group_history_message_list(
         &self,
         group_id: String,
-        count: u32,
+        count: i32,
         last_message_id: Option<String>,
     ) -> Result<HistoryPage, ImError> {
         let conversation = ConversationId::Group(GroupId::parse(group_id)?);
@@ -207,7 +207,7 @@ fn parse_message_id(id: &str) -> Result<MessageId, ImError> {
     MessageId::parse(id).map_err(|error| ImError::new(Code::INVALID_PARAMETERS, error.what))
 }
 
-fn older(conversation: &ConversationId, count: u32, last_message_id: Option<String>) -> HistoryOption {
+fn older(conversation: &ConversationId, count: i32, last_message_id: Option<String>) -> HistoryOption {
     HistoryOption {
         conversation_id: conversation.to_string(),
         direction: HistoryDirection::Older,

@@ -104,7 +104,7 @@ pub enum Element {
         /// To whom.
         members: Vec<String>,
         /// How many members the group has since.
-        member_count: u32,
+        member_count: i32,
     },
     /// A kind of element newer than this SDK. It is kept, and an SDK that knows it will show it.
     Unknown {
@@ -183,7 +183,7 @@ pub struct HistoryOption {
     /// Where.
     pub source: HistorySource,
     /// How many messages at the most, 1 to 200. About 20 fill a screen.
-    pub count: u32,
+    pub count: i32,
     /// The message after which the reading starts; it is not part of the page. It goes before `last_message_seq`.
     pub last_message_id: Option<String>,
     /// The sequence at which the reading starts; it is part of the page. Without it, and without
@@ -239,7 +239,7 @@ impl From<wire::Element> for Element {
                 },
                 operator_id: tips.operator.to_string(),
                 members: tips.members.iter().map(ToString::to_string).collect(),
-                member_count: tips.member_count,
+                member_count: i32::try_from(tips.member_count).unwrap_or(i32::MAX),
             },
             wire::Element::Unknown(value) => Self::Unknown { json: value.to_string() },
         }

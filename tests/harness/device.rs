@@ -255,7 +255,7 @@ impl Device {
 
     /// The whole history as this device shows it, oldest first, paged back from the newest.
     pub async fn history(&self, conversation: &str, source: HistorySource) -> Result<Vec<Line>, ImError> {
-        const PAGE: u32 = 100;
+        const PAGE: i32 = 100;
         let mut lines = Vec::new();
         let mut last_message_id = None;
         loop {

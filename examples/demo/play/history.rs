@@ -12,7 +12,7 @@ use crate::play::{Cast, GROUP, ids};
 use crate::say;
 use crate::stage::{Stage, Who};
 
-const PAGE: u32 = 6;
+const PAGE: i32 = 6;
 
 /// The chapter.
 pub async fn play(stage: &Arc<Stage>, cast: &Cast, device: &Device<'_>, app: &App) -> Result<(), Failure> {
