@@ -16,6 +16,8 @@ pub(crate) mod connection;
 pub mod conversation;
 pub mod error;
 pub mod group;
+#[cfg(not(target_vendor = "apple"))]
+pub(crate) mod jvm;
 pub mod listener;
 pub(crate) mod logging;
 pub mod message;

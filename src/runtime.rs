@@ -19,13 +19,22 @@ static RUNTIME: OnceLock<Runtime> = OnceLock::new();
 
 fn runtime() -> &'static Runtime {
     RUNTIME.get_or_init(|| {
-        Builder::new_multi_thread()
-            .worker_threads(WORKERS)
-            .thread_name("hongyan")
-            .enable_all()
-            .build()
-            .expect("a process that can start threads can start the SDK's two")
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(WORKERS).thread_name("hongyan").enable_all();
+        #[cfg(not(target_vendor = "apple"))]
+        known_to_java(&mut builder);
+        builder.build().expect("a process that can start threads can start the SDK's two")
     })
+}
+
+/// The workers wake Kotlin's coroutines.
+#[cfg(not(target_vendor = "apple"))]
+fn known_to_java(builder: &mut Builder) {
+    use std::cell::RefCell;
+
+    thread_local!(static KNOWN: RefCell<Option<crate::jvm::AttachedThread>> = const { RefCell::new(None) });
+    builder.on_thread_start(|| KNOWN.set(crate::jvm::attach(c"hongyan")));
+    builder.on_thread_stop(|| drop(KNOWN.take()));
 }
 
 /// Runs a future on the SDK's threads; its log lines go to `log`.

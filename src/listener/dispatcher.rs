@@ -107,6 +107,8 @@ impl Dispatcher {
 
 fn run(shared: &Shared, mut deliver: impl FnMut(Batch, u64)) {
     let _ = shared.thread.set(thread::current().id());
+    #[cfg(not(target_vendor = "apple"))]
+    let _known_to_java = crate::jvm::attach(c"hongyan-listener");
     while let Some((batch, store)) = next(shared) {
         deliver(batch, store);
     }
