@@ -13,6 +13,10 @@ use crate::harness::view::{assert_dense, c2c, group, texts, texts_of};
 use crate::harness::wait::eventually;
 use crate::harness::wire::{stored_texts, to_user};
 
+fn is_told(heard: &Heard, id: &str, status: MessageStatus) -> bool {
+    matches!(heard, Heard::Status(all) if all.iter().any(|one| one.message_id == id && one.status == status))
+}
+
 async fn queue(device: &Device, conversation: &str, words: &[&str]) -> Vec<Queued> {
     let mut queued = Vec::new();
     for word in words {
@@ -50,6 +54,7 @@ async fn a_message_that_could_not_go_out_fails_at_its_deadline_and_goes_out_when
     proxy.disconnect().await;
     let queued = alice.queue_text(&c2c("bob"), "late").await;
     let id = queued.id.clone();
+    alice.heard.wait_for_one("that it waits", |heard| is_told(heard, &id, MessageStatus::Sending)).await;
     let ending = tokio::spawn(queued.end());
     eventually("the end of the send", async || {
         alice.clock.advance(Duration::from_secs(10));

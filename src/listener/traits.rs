@@ -35,8 +35,9 @@ pub trait AdvancedMsgListener: Send + Sync {
     fn on_recv_new_message(&self, messages: Vec<Message>);
     /// The peers of one-to-one conversations have read further.
     fn on_recv_c2c_read_receipt(&self, receipts: Vec<MessageReceipt>);
-    /// The status of messages that were sent from here changed, also of those that an earlier run of the app
-    /// left in the outbox.
+    /// The status of messages that are sent from here: sending, from when they are stored; then sent or failed. Also of
+    /// those that an earlier run of the app left in the outbox. A status may be told twice, and one that has passed by
+    /// then is not told.
     fn on_message_status_changed(&self, messages: Vec<Message>);
 }
 

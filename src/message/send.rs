@@ -8,6 +8,7 @@ use hongyan_protocol::message::MessageBody;
 use tokio::sync::oneshot;
 
 use crate::error::ImError;
+use crate::listener::events::EventRef;
 use crate::message::queries::{self, OutgoingRow};
 use crate::message::types::Message;
 use crate::sync::Local;
@@ -75,7 +76,7 @@ async fn store(local: &Local, id: MessageId, conversation: &ConversationId, body
     };
     queries::insert_outgoing(batch.tx(), &outgoing).await?;
     batch.touch(conversation, None);
-    Ok(batch.save().await?)
+    save(batch, id).await
 }
 
 async fn store_again(local: &Local, id: MessageId) -> Result<Written, ImError> {
@@ -86,7 +87,12 @@ async fn store_again(local: &Local, id: MessageId) -> Result<Written, ImError> {
     for conversation in batch.load_senders_of(&[id]).await?.into_values() {
         batch.touch(&conversation, None);
     }
+    save(batch, id).await
+}
+
+/// Every screen of the app, not only the one that sends, shows the message from now on.
+async fn save(batch: Batch, id: MessageId) -> Result<Written, ImError> {
     let mut written = batch.save().await?;
-    written.events.push(crate::listener::events::EventRef::MessageStatus(id));
+    written.events.push(EventRef::MessageStatus(id));
     Ok(written)
 }
