@@ -86,7 +86,7 @@ const RULES: &[Rule] = &[
         name: "sleeping test",
         advice: "wait for the event, move the clock, or poll with a deadline; where time itself is \
                  what is tested, end the line with `// tidy: sleeps because …`",
-        covers: |path| path.ends_with(".rs") && path != THIS_FILE,
+        covers: |path| is_code(path) && path != THIS_FILE,
         find: find_sleeps,
         breaks: (
             &[
@@ -102,12 +102,26 @@ const RULES: &[Rule] = &[
         ],
     },
     Rule {
+        name: "undocumented export",
+        advice: "say what it does, with units and limits, which codes it answers and which listener hears of it",
+        covers: |path| path.contains("/src/main/kotlin/") || path.starts_with("swift-wrapper/Sources/"),
+        find: find_undocumented,
+        breaks: (
+            &[("k/src/main/kotlin/A.kt", "/** A. */\npublic class A {\n    @Sure\n    public fun a(): Int = 1\n}\n")],
+            &["k/src/main/kotlin/A.kt:4"],
+        ),
+        keeps: &[
+            ("k/src/main/kotlin/A.kt", "/**\n * A.\n */\n@Sure\npublic class A {\n    override fun a() {}\n}\n"),
+            ("swift-wrapper/Sources/A.swift", "/// A.\n@available(iOS 13, *)\npublic struct A {}\n"),
+        ],
+    },
+    Rule {
         name: "licence line",
         advice: "begin the file with `SPDX-License-Identifier: Apache-2.0` in a comment",
         covers: |path| is_code(path) || is_script(path) || path.ends_with(".sql"),
         find: |_, file| {
             let mut top = file.text.lines().take(3);
-            let stands = top.any(|line| line.ends_with("SPDX-License-Identifier: Apache-2.0"));
+            let stands = top.any(|line| line.trim_end_matches(" */").ends_with("SPDX-License-Identifier: Apache-2.0"));
             Vec::from_iter((!stands).then(|| Finding::new(1, "no SPDX line")))
         },
         breaks: (&[("src/a.rs", "//! A room.\n"), (".ci/run", "#!/bin/sh\n")], &["src/a.rs:1", ".ci/run:1"]),
@@ -141,7 +155,8 @@ const RULES: &[Rule] = &[
     Rule {
         name: "dead link",
         advice: "link a file or heading that exists, relative to this page",
-        covers: |path| path.ends_with(".md"),
+        // A page that is generated is looked at where it then stands.
+        covers: |path| path.ends_with(".md") && !path.starts_with("src/"),
         find: find_dead_links,
         breaks: (
             &[
@@ -239,7 +254,8 @@ fn is_data(path: &str) -> bool {
 }
 
 fn is_test(path: &str) -> bool {
-    path.starts_with("tests/") || path.contains("/tests/") || path.ends_with("/tests.rs")
+    let folders = ["/tests/", "/Tests/", "/test/"];
+    path.starts_with("tests/") || folders.iter().any(|folder| path.contains(folder)) || path.ends_with("/tests.rs")
 }
 
 /// Where `word` begins in `line`, unless it only continues a longer word there.
@@ -272,11 +288,32 @@ fn find_sleeps(_: &Tree, file: &File) -> Vec<Finding> {
         // Unit tests stand last in their file.
         inside_tests |= line == "mod tests {";
         let code = line.split("//").next().unwrap_or(line);
-        let sleeps = ["sleep(", "sleep_until("].iter().any(|call| occurrences(code, call).next().is_some());
+        let calls = ["sleep(", "sleep_until(", "delay(", "asyncAfter("];
+        let sleeps = calls.iter().any(|call| occurrences(code, call).next().is_some());
         let reason = line.split_once(SLEEP_MARKER).map_or("", |(_, reason)| reason.trim());
         if inside_tests && sleeps && reason.len() < 10 {
             found.push(Finding::new(number, "a test sleeps"));
         }
+    }
+    found
+}
+
+fn find_undocumented(_: &Tree, file: &File) -> Vec<Finding> {
+    let mut is_documented = false;
+    let mut found = Vec::new();
+    for (number, line) in file.numbered() {
+        let text = line.trim();
+        if text.starts_with('@') && !text.contains(" public ") {
+            continue;
+        }
+        // A constructor's properties are documented with their class, a protocol's empty default with the protocol.
+        let is_documented_elsewhere =
+            text.starts_with("public override ") || text.ends_with(',') || text.ends_with("{}");
+        let is_export = text.starts_with("public ") && !is_documented_elsewhere;
+        if is_export && !is_documented {
+            found.push(Finding::new(number, text));
+        }
+        is_documented = text.ends_with("*/") || text.starts_with("///");
     }
     found
 }
@@ -400,18 +437,21 @@ impl Tree {
         self.files.push(file);
     }
 
-    /// The repository as it lies on the disk, without what `.gitignore` names.
+    /// The repository as it lies on the disk, without what the `.gitignore` of a folder names.
     fn load(root: &Path) -> std::io::Result<Self> {
-        let ignored = fs::read_to_string(root.join(".gitignore"))?;
-        let ignored: Vec<&str> = ignored.lines().collect();
+        let mut ignored = BTreeSet::new();
         let mut tree = Self::new(Vec::new());
         let mut folders = vec![String::new()];
         while let Some(folder) = folders.pop() {
+            let in_folder = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+            let rules = fs::read_to_string(root.join(&folder).join(".gitignore")).unwrap_or_default();
+            let rules = rules.lines().filter_map(|line| line.strip_prefix('/'));
+            ignored.extend(rules.map(|rule| in_folder(rule.trim_end_matches('/'))));
             for entry in fs::read_dir(root.join(&folder))? {
                 let entry = entry?;
                 let name = entry.file_name().to_string_lossy().into_owned();
-                let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
-                if ignored.contains(&format!("/{path}").as_str()) || ignored.contains(&name.as_str()) {
+                let path = in_folder(&name);
+                if ignored.contains(&path) {
                     continue;
                 }
                 if entry.file_type()?.is_dir() {
