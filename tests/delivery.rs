@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use hongyan::Platform;
 use hongyan::message::Message;
 use hongyan_protocol::frame::ServerFrame;
@@ -164,6 +165,19 @@ async fn a_repeated_push_is_heard_once() {
     alice.sends(&c2c("bob"), "after").await;
     assert_eq!(texts_of(&bob.heard.wait_for_messages(2).await), ["twice on the wire", "after"]);
     assert_eq!(bob.unread(&c2c("alice")).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sends_that_are_not_waited_for_keep_the_order_of_their_calls() {
+    let server = TestServer::start().await;
+    let bob = server.device("bob").login().await;
+    let alice = server.device("alice").login().await;
+    let words: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    let messages = alice.client.messages();
+    let sends = words.iter().map(|word| messages.send_c2c_text_message(word.clone(), "bob".to_owned()));
+    // All of them are begun, in this order, before the first has ended.
+    within("the sends", join_all(sends)).await.into_iter().for_each(|sent| assert!(sent.is_ok()));
+    assert_eq!(bob.heard.wait_for_texts(words.len()).await, words);
 }
 
 #[tokio::test(flavor = "multi_thread")]

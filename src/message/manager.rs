@@ -49,7 +49,9 @@ impl MessageManager {
         let (id, body) = message.into_wire()?;
         self.core.context.connection.check_logged_in()?;
         let local = self.core.local()?;
-        runtime::run(&self.core.context.log, async move { send::send(&local, id, conversation, body).await }).await
+        let turn = local.outbox.take_turn();
+        runtime::run(&self.core.context.log, async move { send::send(&local, turn, id, conversation, body).await })
+            .await
     }
 
     async fn read(&self, option: HistoryOption) -> Result<HistoryPage, ImError> {
@@ -102,7 +104,8 @@ impl MessageManager {
         let id = parse_message_id(&message_id)?;
         self.core.context.connection.check_logged_in()?;
         let local = self.core.local()?;
-        runtime::run(&self.core.context.log, async move { send::resend(&local, id).await }).await
+        let turn = local.outbox.take_turn();
+        runtime::run(&self.core.context.log, async move { send::resend(&local, turn, id).await }).await
     }
 
     /// Sends a text to a user: `create_text_message` and `send_message` in one. Code 7003 for a bad user id.

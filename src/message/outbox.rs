@@ -2,7 +2,8 @@
 //! The outbox: how a message gets from this device to the server, once.
 //!
 //! 1. **Stored before it is sent.** `send_message` writes the message (status sending) and its place in the outbox in
-//!    one transaction, and only then wakes the sync task. From here on a kill of the app loses nothing.
+//!    one transaction, and only then wakes the sync task. From here on a kill of the app loses nothing. Calls that run
+//!    beside each other are stored in the order in which they were made: each has a [`Turn`].
 //! 2. **In order, pipelined.** The sync task sends the messages of the outbox by rising position, up to
 //!    [`IN_FLIGHT_MAX`] of them unanswered at a time. The server takes the requests of a session in the
 //!    order of the socket, so messages of one conversation keep their order.
@@ -49,9 +50,36 @@ pub(crate) struct Outbox {
     /// Held to look or to change it, never over an await. An entry leaves when its message arrives or fails, and all of
     /// them when the session ends.
     waiters: Mutex<Waiters>,
+    /// The end of the last turn that was taken. Held to take one.
+    last_turn: Mutex<Option<oneshot::Receiver<()>>>,
+}
+
+/// A call's place among those that store messages. It ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    before: Option<oneshot::Receiver<()>>,
+    _end: oneshot::Sender<()>,
+}
+
+impl Turn {
+    /// Waits until the call before has ended its turn.
+    pub(crate) async fn comes(&mut self) {
+        if let Some(before) = self.before.take() {
+            // A turn that was dropped has ended as well.
+            let _ = before.await;
+        }
+    }
 }
 
 impl Outbox {
+    /// Takes a turn behind all that were taken. To be called before a call is handed to the SDK's threads, which run
+    /// calls in any order.
+    pub(crate) fn take_turn(&self) -> Turn {
+        let (end, ended) = oneshot::channel();
+        let before = self.last_turn.lock().unwrap_or_else(PoisonError::into_inner).replace(ended);
+        Turn { before, _end: end }
+    }
+
     /// Waits for what becomes of a message. To be called before the message is stored.
     pub(crate) fn watch(&self, id: MessageId) -> oneshot::Receiver<Result<(), ImError>> {
         let (sender, receiver) = oneshot::channel();

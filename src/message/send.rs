@@ -9,28 +9,34 @@ use tokio::sync::oneshot;
 
 use crate::error::ImError;
 use crate::listener::events::EventRef;
+use crate::message::outbox::Turn;
 use crate::message::queries::{self, OutgoingRow};
 use crate::message::types::Message;
 use crate::sync::Local;
 use crate::sync::batch::{Batch, Written};
 
-/// Stores a message, has it sent and waits for its end.
+/// Stores a message in its turn, has it sent and waits for its end.
 pub(super) async fn send(
     local: &Local,
+    mut turn: Turn,
     id: MessageId,
     conversation: ConversationId,
     body: MessageBody,
 ) -> Result<Message, ImError> {
     let text = serde_json::to_string(&body).map_err(|error| ImError::new(Code::ENCODE_FAILED, error.to_string()))?;
     let outcome = local.outbox.watch(id);
+    turn.comes().await;
     let stored = store(local, id, &conversation, &text).await;
+    drop(turn);
     finish(local, id, stored, outcome).await
 }
 
-/// Has a message that failed sent again, under its own id.
-pub(super) async fn resend(local: &Local, id: MessageId) -> Result<Message, ImError> {
+/// Has a message that failed sent again, in its turn and under its own id.
+pub(super) async fn resend(local: &Local, mut turn: Turn, id: MessageId) -> Result<Message, ImError> {
     let outcome = local.outbox.watch(id);
+    turn.comes().await;
     let stored = store_again(local, id).await;
+    drop(turn);
     finish(local, id, stored, outcome).await
 }
 
