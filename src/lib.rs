@@ -10,6 +10,7 @@
 //!   what is kept on the device.
 
 pub mod account;
+pub mod bridge;
 pub mod client;
 pub mod config;
 pub(crate) mod connection;
@@ -26,6 +27,7 @@ pub(crate) mod store;
 pub(crate) mod sync;
 
 pub use account::{LoginStatus, SelfInfo, UserInfo};
+pub use bridge::{Bridge, BridgeListener};
 pub use client::ImClient;
 pub use config::{ClientConfig, LogLevel, Platform};
 pub use conversation::{Conversation, ConversationManager, ConversationPage, ConversationType};
