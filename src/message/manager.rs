@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What apps do with messages.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use hongyan_protocol::codes::Code;
@@ -193,8 +194,8 @@ impl MessageManager {
         let local = self.core.local()?;
         runtime::run(&self.core.context.log, async move {
             let mut found = local.messages(&ids).await?;
-            let order: Vec<String> = ids.iter().map(ToString::to_string).collect();
-            found.sort_by_key(|message| order.iter().position(|id| *id == message.message_id));
+            let places: HashMap<String, usize> = ids.iter().map(ToString::to_string).zip(0..).collect();
+            found.sort_by_key(|message| places.get(&message.message_id).copied());
             Ok(found)
         })
         .await
