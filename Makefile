@@ -1,20 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every task that a person runs. What is longer than a line or two is a script in .ci/.
 .DEFAULT_GOAL := help
-.PHONY: help demo chat serve check fmt lint test doc deny soak fuzz
+.PHONY: help demo chat serve check fmt lint test doc deny soak fuzz bindings api kotlin swift aar xcframework size bench-bindings demo-kotlin demo-swift
 
 FUZZ_SECONDS ?= 60
 SOAK_RUNS ?= 50
 ARGS ?=
 
 help: ## list these tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## three people chat through a real server that is killed in the middle
 	@cargo build --locked --example demo
 	@cargo run --quiet --locked --example demo
 
 # USER alone would be the login name that every shell exports.
+demo-kotlin: bindings ## the same conversation as an Android developer writes it
+	@.ci/kotlin demo
+
+demo-swift: bindings ## the same conversation as an iOS developer writes it
+	@.ci/swift demo
+
 chat: ## a chat in the terminal: USER=alice PEER=bob [SERVER=http://host:port]
 ifneq ($(origin USER) $(origin PEER),command line command line)
 	@echo 'usage: make chat USER=alice PEER=bob [SERVER=http://host:port]' >&2; exit 2
@@ -49,6 +55,32 @@ deny: ## licences, sources and known vulnerabilities of the dependencies
 
 soak: ## the long tests, then the end-to-end suite SOAK_RUNS=50 times
 	@SOAK_RUNS='$(SOAK_RUNS)' .ci/soak
+
+bindings: ## the library that other languages load, and their generated faces, into target/
+	@.ci/bindings
+
+api: bindings ## make the generated public API the snapshot in bindings/api
+	@target/debug/hongyan-bindings api target/bindings --write
+
+kotlin: bindings ## the Kotlin library's tests, on the JVM, against a real server
+	@.ci/kotlin test
+
+swift: bindings ## the Swift package's tests, on Linux, against a real server
+	@.ci/swift test
+
+aar: ## the Android library, assembled and inspected, into target/aar
+	@.ci/kotlin aar
+
+xcframework: ## the library for Apple's systems (needs a Mac; unverified)
+	@.ci/xcframework
+
+size: ## how large the library on a phone is, and what it consists of
+	@.ci/size
+
+bench-bindings: ## what calls, records, pages and events cost in Kotlin and in Swift
+	@.ci/bindings release
+	@.ci/kotlin bench
+	@.ci/swift bench
 
 fuzz: ## each fuzz target for FUZZ_SECONDS=60
 	@.ci/fuzz '$(FUZZ_SECONDS)'

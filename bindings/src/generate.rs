@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The faces: `kotlin/` and `swift/`, and `swift-legacy/` with what systems before Swift's concurrency can have.
+//! The faces: `kotlin/` and `swift/`.
 
 use std::fs;
 
@@ -9,22 +9,18 @@ use uniffi_bindgen::bindings::{GenerateOptions, TargetLanguage, generate as gene
 
 use crate::error_codes;
 
-/// Leaves out all that is asynchronous, and what only that needs.
-const LEGACY_CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/legacy.toml");
-
 /// Generates all faces into a folder, in place of what is there.
 pub fn generate(library: &Utf8Path, folder: &Utf8Path) -> Result<()> {
     if !library.exists() {
         bail!("{library} does not exist: build it with .ci/bindings");
     }
-    face(library, TargetLanguage::Kotlin, &folder.join("kotlin"), None)?;
-    face(library, TargetLanguage::Swift, &folder.join("swift"), None)?;
-    face(library, TargetLanguage::Swift, &folder.join("swift-legacy"), Some(Utf8Path::new(LEGACY_CONFIG)))?;
+    face(library, TargetLanguage::Kotlin, &folder.join("kotlin"))?;
+    face(library, TargetLanguage::Swift, &folder.join("swift"))?;
     error_codes::write_kotlin(&folder.join("kotlin/im/hongyan/ErrorCode.kt"))?;
     error_codes::write_swift(&folder.join("swift/ErrorCode.swift"))
 }
 
-fn face(library: &Utf8Path, language: TargetLanguage, folder: &Utf8Path, config: Option<&Utf8Path>) -> Result<()> {
+fn face(library: &Utf8Path, language: TargetLanguage, folder: &Utf8Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("removing {folder}"))?;
     }
@@ -32,7 +28,6 @@ fn face(library: &Utf8Path, language: TargetLanguage, folder: &Utf8Path, config:
         languages: vec![language],
         source: library.to_owned(),
         out_dir: folder.to_owned(),
-        config_override: config.map(Utf8Path::to_owned),
         ..GenerateOptions::default()
     })
     .with_context(|| format!("generating {folder} from {library} (is it stripped?)"))

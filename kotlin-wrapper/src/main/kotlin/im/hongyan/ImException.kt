@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+package im.hongyan
+
+import im.hongyan.ffi.InternalException
+import java.nio.charset.CharacterCodingException
+import kotlin.coroutines.cancellation.CancellationException
+import im.hongyan.ffi.ImException as NativeException
+
+/**
+ * Why a call failed: the only exception that the SDK's calls throw, beside the cancellation of the coroutine itself.
+ *
+ * The code says what to do, see [ErrorCode]; the detail is for the developer's log. Neither is meant for the screen of
+ * an app's users. Apps cannot extend this class.
+ *
+ * @property code One of [ErrorCode], or a newer one that the server sent.
+ * @property detail What went wrong, in words for the developer.
+ * @property isRetryable Whether the same call may succeed later with nothing changed.
+ */
+public class ImException internal constructor(
+    public val code: Int,
+    public val detail: String,
+    public val isRetryable: Boolean,
+    cause: Throwable? = null,
+) : Exception("$code $detail", cause)
+
+/**
+ * Calls the native side; what it throws becomes an [ImException]. The cancellation of a coroutine passes as it is:
+ * to the JVM it is an IllegalStateException, like what a native object throws that was let go of.
+ */
+internal inline fun <T> mapped(call: () -> T): T =
+    try {
+        call()
+    } catch (cancellation: CancellationException) {
+        throw cancellation
+    } catch (failure: NativeException) {
+        throw failure.mapped()
+    } catch (destroyed: IllegalStateException) {
+        throw clientClosed(destroyed)
+    } catch (noText: CharacterCodingException) {
+        throw ImException(ErrorCode.INVALID_PARAMETERS, "a text has half a surrogate pair", isRetryable = false, cause = noText)
+    } catch (bug: InternalException) {
+        throw ImException(ErrorCode.INTERNAL_ERROR, "the SDK panicked: ${bug.message}", isRetryable = false, cause = bug)
+    }
+
+/** What a call on a closed client is answered. */
+internal fun clientClosed(cause: Throwable? = null): ImException =
+    ImException(ErrorCode.NOT_INITIALIZED, "the client is closed", isRetryable = false, cause = cause)
+
+/** The native exception as the app's; its stack is the cause, for it shows the call inside the SDK. */
+internal fun NativeException.mapped(): ImException =
+    when (this) {
+        is NativeException.Failed -> ImException(code, detail, isRetryable, cause = this)
+    }

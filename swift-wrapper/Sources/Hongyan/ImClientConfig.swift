@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+import Dispatch
+import Foundation
+import HongyanFFI
+
+/// What a client is made from.
+public struct ImClientConfig: Sendable {
+    /// The app, as the server knows it.
+    public var sdkAppId: Int
+    /// The server: `http://host:port` (`https` is not supported yet).
+    public var serverUrl: String
+    /// A folder of the app's own, for what the SDK stores. It is made where it does not exist. Clients of several users may share one.
+    public var dataFolder: URL
+    /// What kind of device this is: the server's rule on how many devices may be logged in at once speaks of it.
+    public var platform: Platform
+    /// The least important lines that the log file and the log listener get.
+    public var logLevel: LogLevel
+    /// Whether unencrypted connections beyond this machine are allowed. For development only: everybody on the way can read and change what
+    /// passes.
+    public var isInsecureAllowed: Bool
+    /// Where listeners are called, `.main` for instance: one call after another, in order. Nothing means the SDK's own thread. Where 64 calls of
+    /// one listener wait on the queue, the SDK waits too, and puts what happens meanwhile together. Streams do not need it.
+    public var callbackQueue: DispatchQueue?
+    /// Who gets the lines of the log, on the queue of the other listeners. The client holds it until it ends.
+    public var logListener: (any LogListener)?
+
+    /// Makes a config; what is not said has its usual value.
+    public init(
+        sdkAppId: Int, serverUrl: String, dataFolder: URL, platform: Platform = .current, logLevel: LogLevel = .info,
+        isInsecureAllowed: Bool = false, callbackQueue: DispatchQueue? = nil, logListener: (any LogListener)? = nil
+    ) {
+        self.sdkAppId = sdkAppId
+        self.serverUrl = serverUrl
+        self.dataFolder = dataFolder
+        self.platform = platform
+        self.logLevel = logLevel
+        self.isInsecureAllowed = isInsecureAllowed
+        self.callbackQueue = callbackQueue
+        self.logListener = logListener
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Hongyan
+import Testing
+
+/// The end of a client.
+@Suite struct CloseTests {
+    @Test func closingEndsTheStreamsAfterTheirLastEvent() async throws {
+        try await onServer { server in
+            let bob = try await server.device("bob")
+            let (sdk, messages, conversations) = (
+                collect(bob.client.events()) { _ in [0] },
+                collect(bob.client.messages.events(), newTexts),
+                collect(bob.client.conversations.events()) { _ in [0] }
+            )
+            let alice = try await server.device("alice")
+            for text in numbered(1...10) {
+                try await alice.says(text, to: "c2c_bob")
+            }
+            _ = try await bob.heard.texts(10)
+            try await bob.close()
+            try await sdk.hasEnded.wait(for: "the end of the stream of the connection")
+            try await messages.hasEnded.wait(for: "the end of the stream of messages")
+            try await conversations.hasEnded.wait(for: "the end of the stream of conversations")
+            #expect(messages.items.now == numbered(1...10))
+        }
+    }
+
+    @Test func aReaderThatNeverReadsDoesNotKeepTheClientFromClosing() async throws {
+        try await onServer { server in
+            let bob = try await server.device("bob")
+            let stream = bob.client.messages.events()
+            let gate = Flag(false)
+            let stuck = collect(bob.client.messages.events(), behind: gate, newTexts)
+            let alice = try await server.device("alice")
+            for text in numbered(1...100) {
+                try await alice.says(text, to: "c2c_bob")
+            }
+            try await bob.close()
+            gate.raise()
+            try await stuck.hasEnded.wait(for: "the end of the stream")
+            try await collect(stream, newTexts).hasEnded.wait(for: "the end of the stream that nobody read")
+        }
+    }
+
+    @Test func aClosedClientAnswersWithItsCode() async throws {
+        try await onServer { server in
+            let alice = try await server.device("alice")
+            let client = alice.client
+            try await alice.close()
+            try await alice.close()
+            let closed = ErrorCode.notInitialized
+            #expect(closed == 6013)
+            #expect(try await code { try await client.login(userId: "alice", userSig: "x") } == closed)
+            #expect(try await code { try await client.messages.sendC2cTextMessage(text: "x", userId: "bob") } == closed)
+            #expect(try await code { try await client.conversations.getConversationList() } == closed)
+            #expect(client.loginStatus == .notLoggedIn)
+            try await collect(client.events()) { _ in [0] }.hasEnded.wait(for: "the end of a stream of a closed client")
+            let freed = Flag(false)
+            subscribe(to: client, freed)
+            try await freed.wait(for: "the end of a listener that was added too late")
+        }
+    }
+
+    @Test func aListenerMayCloseItsClient() async throws {
+        try await onServer { server in
+            let bob = try await server.device("bob")
+            let isClosed = Flag(false)
+            let closing = collect(bob.client.messages.events()) { _ in [0] }
+            bob.client.messages.addAdvancedMsgListener(Closing {
+                Task {
+                    await bob.client.close()
+                    isClosed.raise()
+                }
+            })
+            let alice = try await server.device("alice")
+            try await alice.says("hello", to: "c2c_bob")
+            try await isClosed.wait(for: "the end of the client")
+            try await closing.hasEnded.wait(for: "the end of the stream")
+            #expect(try await code { try await bob.says("x", to: "c2c_alice") } == 6013)
+        }
+    }
+}
+
+/// Runs something at the first new messages.
+private final class Closing: AdvancedMsgListener {
+    private let close: @Sendable () -> Void
+
+    init(_ close: @escaping @Sendable () -> Void) {
+        self.close = close
+    }
+
+    func onRecvNewMessage(messages: [Message]) {
+        close()
+    }
+}
+
+private final class Traced: SdkListener {
+    private let tracer: Tracer
+
+    init(_ freed: Flag) {
+        tracer = Tracer(freed)
+    }
+}
+
+private func subscribe(to client: ImClient, _ freed: Flag) {
+    client.addSdkListener(Traced(freed))
+}
