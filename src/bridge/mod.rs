@@ -93,8 +93,8 @@ impl Bridge {
     }
 
     /// Makes a call: `{"method":"sendMessage","params":{…}}`. It returns at once; the reply comes to the listener,
-    /// exactly once, under the call id, which is the app's own to choose. Calls begin in the order in which they are
-    /// made here.
+    /// exactly once, under the call id, which is the app's own to choose. Messages go out in the order of the calls
+    /// that send them.
     ///
     /// Codes beside those of the method: 6027 for a request that is no JSON, 9522 for one of more than 1 MiB, 7013 for
     /// a method that this version does not know, 6017 for a parameter that is missing, unknown or not of its type,

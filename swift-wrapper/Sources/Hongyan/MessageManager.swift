@@ -133,7 +133,7 @@ public final class MessageManager: Sendable {
     ///
     /// Every call gives a stream of its own, which is read once. It ends with the client, when the task that reads it is cancelled, and when the app
     /// lets go of it; on a closed client at once. It keeps up to 64 batches that are not read yet. Then the SDK waits, for all listeners and
-    /// streams of this client, and puts what happens meanwhile together: nothing is lost, but a stream that nobody reads must not be kept.
+    /// streams of this client, and puts what happens meanwhile together: no message is lost, but a stream that nobody reads must not be kept.
     public func events() -> AsyncStream<MessageEvent> {
         eventStream(lifetime) { manager.addAdvancedMsgListener(listener: MessageEventSource($0)) }
     }

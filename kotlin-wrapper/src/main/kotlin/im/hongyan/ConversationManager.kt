@@ -19,8 +19,8 @@ public class ConversationManager internal constructor(
      *
      * Every collection is a subscription of its own that begins when collecting does and ends with it. It is
      * collected on the collector's own dispatcher. 64 batches may wait for a slow collector; then it delays the
-     * other listeners of its client, and nothing is lost. The flow completes when the client is closed; collecting
-     * from a closed client throws an [ImException] with 6013.
+     * other listeners of its client, and each one's last state is told. The flow completes when the client is closed;
+     * collecting from a closed client throws an [ImException] with 6013.
      */
     public val events: Flow<ConversationEvent> =
         listening.flow { stream -> subscribe(ConversationEvents(stream::emit), stream) }

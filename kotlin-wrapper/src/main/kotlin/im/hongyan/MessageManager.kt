@@ -23,7 +23,7 @@ public class MessageManager internal constructor(
      *
      * Every collection is a subscription of its own that begins when collecting does and ends with it. It is
      * collected on the collector's own dispatcher. 64 batches may wait for a slow collector; then it delays the
-     * other listeners of its client, and nothing is lost. The flow completes when the client is closed; collecting
+     * other listeners of its client, and no message is lost. The flow completes when the client is closed; collecting
      * from a closed client throws an [ImException] with 6013.
      */
     public val events: Flow<MessageEvent> =
