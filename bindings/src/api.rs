@@ -107,7 +107,7 @@ fn extract(source: &str, is_member: fn(&str) -> bool) -> Result<String> {
             // Swift's parameters stand on the line that ends their documentation.
             continue;
         }
-        if text.is_empty() || text.starts_with('@') || text.starts_with('#') {
+        if text.is_empty() || line == "{" || text.starts_with('@') || text.starts_with('#') {
             continue;
         }
         if !line.starts_with(' ') {

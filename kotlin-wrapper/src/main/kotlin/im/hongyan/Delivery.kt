@@ -18,10 +18,15 @@ internal interface Delivery {
 internal class DirectDelivery(
     private val guard: ListenerGuard,
 ) : Delivery {
-    override fun deliver(call: () -> Unit): Unit = guard.run(call)
+    @Volatile private var hasEnded = false
 
-    // The native subscription sees to it that no call begins.
-    override fun end(): Unit = Unit
+    override fun deliver(call: () -> Unit) {
+        if (!hasEnded) guard.run(call)
+    }
+
+    override fun end() {
+        hasEnded = true
+    }
 }
 
 /** Calls on the app's dispatcher, which must run one block at a time. */

@@ -40,6 +40,7 @@ internal class Listening(
     fun end() {
         val ending = synchronized(open) { open.toList().also { isClosed = true } }
         ending.forEach(Subscription::end)
+        logDelivery.end()
     }
 
     /** Lets go of what is native, after the client was shut down. */
