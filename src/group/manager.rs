@@ -35,7 +35,7 @@ impl GroupManager {
 #[uniffi::export]
 impl GroupManager {
     /// Makes a group, with the user as its owner, and gives its id. The group's first message is a tip about its members;
-    /// all of them hear `on_new_conversation`, and all but this device `on_recv_new_message`.
+    /// all of them, this device too, hear `on_new_conversation` and, of the tip, `on_recv_new_message`.
     ///
     /// Codes: 6017 for an unknown kind, 7003 for a bad user id, 8501 for a bad group id or one that begins with
     /// `@TGS#`, 8502 for a name of more than 100 bytes, 8505 for a picture's address of more than 500 bytes, 8507 for

@@ -10,8 +10,8 @@ public final class GroupManager: Sendable {
         self.manager = manager
     }
 
-    /// Makes a group, with the user as its owner, and gives its id. The group's first message is a tip about its members; all of them hear
-    /// ``ConversationEvent/new(_:)``, and all but this device ``MessageEvent/newMessages(_:)``.
+    /// Makes a group, with the user as its owner, and gives its id. The group's first message is a tip about its members; all of them, this
+    /// device too, hear ``ConversationEvent/new(_:)`` and ``MessageEvent/newMessages(_:)``.
     ///
     /// - Parameters:
     ///   - groupType: The kind of group: `Work`.

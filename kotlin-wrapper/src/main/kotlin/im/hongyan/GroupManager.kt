@@ -14,8 +14,8 @@ public class GroupManager internal constructor(
     private val native: NativeGroupManager,
 ) {
     /**
-     * Makes a group, with the user as its owner. Its first message is a tip about its members; all of them hear
-     * [ConversationListener.onNewConversation], and all but this device [AdvancedMsgListener.onRecvNewMessage].
+     * Makes a group, with the user as its owner. Its first message is a tip about its members; all of them, this
+     * device too, hear [ConversationListener.onNewConversation] and [AdvancedMsgListener.onRecvNewMessage].
      *
      * @param groupType The kind of group: `Work` is the only one yet.
      * @param groupName Its name, at most 100 bytes of UTF-8.
