@@ -16,12 +16,28 @@ import im.hongyan.ffi.ImException as NativeException
  * @property detail What went wrong, in words for the developer.
  * @property isRetryable Whether the same call may succeed later with nothing changed.
  */
-public class ImException internal constructor(
+public sealed class ImException(
     public val code: Int,
     public val detail: String,
     public val isRetryable: Boolean,
-    cause: Throwable? = null,
+    cause: Throwable?,
 ) : Exception("$code $detail", cause)
+
+/** The one kind there is: what an app tells apart, it tells by the code. */
+private class CallFailed(
+    code: Int,
+    detail: String,
+    isRetryable: Boolean,
+    cause: Throwable?,
+) : ImException(code, detail, isRetryable, cause)
+
+/** An exception for the app. */
+internal fun imException(
+    code: Int,
+    detail: String,
+    isRetryable: Boolean,
+    cause: Throwable?,
+): ImException = CallFailed(code, detail, isRetryable, cause)
 
 /**
  * Calls the native side; what it throws becomes an [ImException]. The cancellation of a coroutine passes as it is:
@@ -37,17 +53,17 @@ internal inline fun <T> mapped(call: () -> T): T =
     } catch (destroyed: IllegalStateException) {
         throw clientClosed(destroyed)
     } catch (noText: CharacterCodingException) {
-        throw ImException(ErrorCode.INVALID_PARAMETERS, "a text has half a surrogate pair", isRetryable = false, cause = noText)
+        throw imException(ErrorCode.INVALID_PARAMETERS, "a text has half a surrogate pair", isRetryable = false, cause = noText)
     } catch (bug: InternalException) {
-        throw ImException(ErrorCode.INTERNAL_ERROR, "the SDK panicked: ${bug.message}", isRetryable = false, cause = bug)
+        throw imException(ErrorCode.INTERNAL_ERROR, "the SDK panicked: ${bug.message}", isRetryable = false, cause = bug)
     }
 
 /** What a call on a closed client is answered. */
 internal fun clientClosed(cause: Throwable? = null): ImException =
-    ImException(ErrorCode.NOT_INITIALIZED, "the client is closed", isRetryable = false, cause = cause)
+    imException(ErrorCode.NOT_INITIALIZED, "the client is closed", isRetryable = false, cause = cause)
 
 /** The native exception as the app's; its stack is the cause, for it shows the call inside the SDK. */
 internal fun NativeException.mapped(): ImException =
     when (this) {
-        is NativeException.Failed -> ImException(code, detail, isRetryable, cause = this)
+        is NativeException.Failed -> imException(code, detail, isRetryable, cause = this)
     }
