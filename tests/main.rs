@@ -16,6 +16,7 @@ mod groups;
 mod harness;
 mod hostile;
 mod listeners;
+mod metrics;
 mod offline;
 mod outbox;
 mod properties;

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use hongyan_protocol::frame::Event;
 use hongyan_protocol::sync::Resync;
-use tokio::net::TcpSocket;
 
 use crate::harness::server::TestServer;
 use crate::harness::view::texts;
-use crate::harness::wire::{Wire, stored_texts, to_group};
+use crate::harness::wire::{stored_texts, to_group};
 
 /// Larger than all buffers between the server and a session that does not read.
 const FLOOD: usize = 1500;
@@ -19,22 +18,12 @@ fn flood() -> impl Iterator<Item = String> {
     (0..FLOOD).map(|number| format!("{number} {}", "x".repeat(TEXT_BYTES)))
 }
 
-/// A logged-in session whose side of the connection holds little.
-async fn narrow_wire(server: &TestServer, user: &str) -> Wire {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    let socket = socket.connect(server.addr()).await.unwrap();
-    let mut wire = Wire::over(socket, server.addr()).await;
-    wire.call(&server.app().login(user)).await.unwrap();
-    wire
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_does_not_read_slows_nobody_and_is_told_what_it_missed() {
     let server = TestServer::start().await;
     let mut writer = server.wire("writer").await;
     let fast = server.device("fast").login().await;
-    let mut slow = narrow_wire(&server, "slow").await;
+    let mut slow = server.narrow_wire("slow").await;
     writer.create_group("club", &["fast", "slow"]).await;
     writer.send_texts(&to_group("club"), flood()).await;
     let heard = fast.heard.wait_for_texts(FLOOD).await;
@@ -69,7 +58,7 @@ async fn a_session_that_does_not_read_slows_nobody_and_is_told_what_it_missed() 
 async fn a_session_that_takes_nothing_for_long_is_closed() {
     let server = TestServer::start().await;
     let mut writer = server.wire("writer").await;
-    let mut slow = narrow_wire(&server, "slow").await;
+    let mut slow = server.narrow_wire("slow").await;
     writer.create_group("club", &["slow"]).await;
     writer.send_texts(&to_group("club"), flood()).await;
     // Twice: once for the server to see that nothing moves, once for it to lose patience.

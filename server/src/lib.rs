@@ -9,6 +9,7 @@
 //!   [`group`], which own their tables and rules and know nothing of sockets.
 //! * [`store`]: the engine below the rooms; it knows no table.
 //! * [`bus`]: how what was committed reaches the sessions.
+//! * [`metrics`]: what is counted of one server; rooms define their own families in it.
 
 #![forbid(unsafe_code)]
 
@@ -22,6 +23,7 @@ pub mod error;
 pub mod gateway;
 pub mod group;
 pub mod message;
+pub mod metrics;
 pub mod rooms;
 pub mod server;
 pub mod store;

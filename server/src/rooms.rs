@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::group::Groups;
 use crate::message::Messages;
 pub use crate::message::{Delivered, SendTicket};
+use crate::metrics::Metrics;
 use crate::store::{FolderLock, Store};
 
 /// What the rooms are opened with.
@@ -72,9 +73,9 @@ pub struct Rooms {
 impl Rooms {
     /// Opens the store and starts the writer. Hints go to `bus` in the order of commits. Fails where another server
     /// runs on the same folder.
-    pub async fn open(config: RoomsConfig, clock: Clock, bus: Arc<Bus>) -> Result<Arc<Self>, Error> {
+    pub async fn open(config: RoomsConfig, clock: Clock, bus: Arc<Bus>, metrics: &Metrics) -> Result<Arc<Self>, Error> {
         let folder = FolderLock::take(&config.data_folder)?;
-        let store = Arc::new(Store::open_alone(&config.data_folder, clock.clone(), &folder).await?);
+        let store = Arc::new(Store::open_alone(&config.data_folder, clock.clone(), &folder, metrics).await?);
         let apps = Arc::new(Apps::new(Arc::clone(&store), clock.clone()));
         let accounts = Accounts {
             store: Arc::clone(&store),
@@ -85,7 +86,8 @@ impl Rooms {
         };
         let conversations =
             Arc::new(Conversations { store: Arc::clone(&store), clock: clock.clone(), bus: Arc::clone(&bus) });
-        let messages = Messages::start(Arc::clone(&store), clock.clone(), Arc::clone(&bus), Arc::clone(&conversations));
+        let messages =
+            Messages::start(Arc::clone(&store), clock.clone(), Arc::clone(&bus), Arc::clone(&conversations), metrics);
         let groups = Groups { store: Arc::clone(&store), clock, bus };
         Ok(Arc::new(Self { store, apps, accounts, conversations, messages, groups, _folder: folder }))
     }

@@ -12,14 +12,16 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::app::{App, Apps};
-use crate::config::Config;
+use crate::config::{AdminConfig, Config};
 use crate::error::Error;
 use crate::gateway::{Gateway, Running, Sessions};
+use crate::metrics::Metrics;
 use crate::rooms::{Rooms, RoomsConfig};
 
 /// A server that runs. Dropping it cuts everyone off; [`Server::shutdown`] is the way to stop it.
 pub struct Server {
     addr: SocketAddr,
+    admin_addr: Option<SocketAddr>,
     rooms: Arc<Rooms>,
     pub(crate) gateway: Arc<Gateway>,
     stop: watch::Sender<bool>,
@@ -42,12 +44,14 @@ impl Server {
         config.listen = addr;
         config.check().map_err(|error| Error::new(Code::BAD_PARAMETER, error.0))?;
 
-        let sessions = Sessions::default();
+        let admin = listen_for_admin(&config.admin).await?;
+        let metrics = Metrics::new();
+        let sessions = Sessions::new(&metrics);
         let rooms_config = RoomsConfig {
             data_folder: config.data_folder.clone(),
             silence_ms_max: i64::try_from(config.gateway.silence_ms_max).unwrap_or(i64::MAX),
         };
-        let rooms = Rooms::open(rooms_config, clock.clone(), Arc::new(sessions.bus())).await?;
+        let rooms = Rooms::open(rooms_config, clock.clone(), Arc::new(sessions.bus()), &metrics).await?;
 
         let is_demo_allowed = config.demo_app.is_allowed_on(addr);
         let made = if is_demo_allowed { rooms.apps().create_demo_if_empty().await? } else { None };
@@ -59,10 +63,12 @@ impl Server {
 
         let (stop, stopping) = watch::channel(false);
         let gateway = Gateway::new(config.gateway, clock, Arc::clone(&rooms), sessions, closed_app);
-        let running = gateway.run(listener, stopping);
+        let admin_addr = admin.as_ref().map(|(_, addr)| *addr);
+        let running = gateway.run(listener, admin.map(|(listener, _)| (listener, metrics)), stopping);
         let guarding = tokio::spawn(guard(Arc::clone(&rooms), Arc::clone(&gateway), stop.clone()));
         Ok(Self {
             addr,
+            admin_addr,
             rooms,
             gateway,
             stop,
@@ -75,6 +81,11 @@ impl Server {
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Where metrics and health are shown, if they are.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin_addr
     }
 
     /// The apps and their settings.
@@ -135,6 +146,15 @@ impl Drop for Server {
             running.abort();
         }
     }
+}
+
+/// The admin listener, where the settings name one.
+async fn listen_for_admin(config: &AdminConfig) -> Result<Option<(TcpListener, SocketAddr)>, Error> {
+    let Some(address) = config.listen else { return Ok(None) };
+    let listening = |error| Error::internal(format!("listening on {address} (the setting admin.listen)"), error);
+    let listener = TcpListener::bind(address).await.map_err(listening)?;
+    let addr = listener.local_addr().map_err(listening)?;
+    Ok(Some((listener, addr)))
 }
 
 /// Stops serving when the store can no longer say what it holds: what it does not know it must not answer.

@@ -128,6 +128,41 @@ fn without_configuration_it_makes_a_demo_app_shows_its_key_once_and_serves() {
 }
 
 #[test]
+fn health_says_by_its_exit_code_whether_a_server_is_ready() {
+    let folder = folder();
+    let server = Serving::start_with(folder.path(), &["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    let metrics = server.first_lines.iter().find_map(|line| line.strip_prefix("metrics on http://"));
+    let admin = metrics.and_then(|rest| rest.strip_suffix("/metrics")).expect("it says where").to_owned();
+    for address in [&server.addr, &admin] {
+        let output = run(&["health", "--address", address]);
+        assert_eq!((output.status.code(), stdout(&output)), (Some(0), "ready\n".to_owned()), "{}", stderr(&output));
+    }
+    let file = folder.path().join("hongyan.toml");
+    std::fs::write(&file, format!("[admin]\nlisten = {admin:?}\n")).expect("it can be written");
+    assert!(run(&["health", "--config", file.to_str().expect("text")]).status.success(), "it goes by the settings");
+
+    assert_eq!(server.stop_by("-TERM").0, Some(0));
+    let output = run(&["health", "--address", &admin]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()));
+    assert!(stderr(&output).starts_with(&format!("asking the server at {admin}: ")), "{}", stderr(&output));
+}
+
+#[test]
+fn an_admin_address_that_is_taken_stops_the_start_and_is_named() {
+    let folder = folder();
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = holder.local_addr().expect("an address").to_string();
+    let data = folder.path().to_str().expect("text");
+    let output = run(&["serve", "--data", data, "--listen", "127.0.0.1:0", "--admin-listen", &taken]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains(&format!("listening on {taken} (the setting admin.listen)")),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
 fn a_killed_server_starts_again() {
     let folder = folder();
     let first = Serving::start(folder.path());

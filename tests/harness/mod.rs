@@ -5,7 +5,7 @@
 //! * [`server`]: a server in this process. [`process`]: one in a process of its own, to be killed; a client likewise.
 //! * [`device`]: a client with recording listeners ([`recorder`]). [`wire`]: a client without an SDK, frame by frame.
 //! * [`proxy`]: the network between them. [`wait`]: waiting for what happens, without sleeping.
-//! * [`view`]: messages in a form that can be compared. [`app`]: a tenant and its tickets.
+//! * [`scrape`]: what a server shows of itself. [`view`]: messages in a form that can be compared. [`app`]: a tenant and its tickets.
 
 pub mod app;
 pub mod device;
@@ -14,6 +14,7 @@ pub mod net;
 pub mod process;
 pub mod proxy;
 pub mod recorder;
+pub mod scrape;
 pub mod server;
 pub mod view;
 pub mod wait;

@@ -9,12 +9,13 @@ use hongyan_protocol::clock::Clock;
 use hongyan_server::config::Config;
 use hongyan_server::server::Server;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::app::App;
 use super::device::DeviceSpec;
 use super::net;
 use super::proxy::Proxy;
+use super::scrape::Scrape;
 use super::wait::within;
 use super::wire::Wire;
 
@@ -41,6 +42,16 @@ impl Endpoint {
     /// A logged-in user without an SDK.
     pub async fn wire(&self, user: &str) -> Wire {
         Wire::login(self.addr, &self.app, user).await
+    }
+
+    /// A logged-in user without an SDK, whose side of the connection holds little.
+    pub async fn narrow_wire(&self, user: &str) -> Wire {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a small buffer");
+        let socket = within("a connection", socket.connect(self.addr)).await.expect("the server listens");
+        let mut wire = Wire::over(socket, self.addr).await;
+        wire.call(&self.app.login(user)).await.expect("a good ticket logs in");
+        wire
     }
 
     /// A proxy before this server.
@@ -98,6 +109,17 @@ impl TestServer {
         App { id, key }
     }
 
+    /// Where metrics and health are shown.
+    pub fn admin(&self) -> SocketAddr {
+        let admin = self.server.as_ref().and_then(Server::admin_addr);
+        admin.expect("the server runs and shows its metrics")
+    }
+
+    /// What the server shows of itself now.
+    pub async fn scrape(&self) -> Scrape {
+        Scrape::of(self.admin()).await
+    }
+
     /// Stops gracefully and waits for the end.
     pub async fn stop(&mut self) {
         let server = self.server.take().expect("the server runs");
@@ -118,7 +140,8 @@ impl TestServer {
 }
 
 async fn serve(folder: &Path, listener: TcpListener, clock: Clock) -> Server {
-    let config = Config::for_folder(folder);
+    let mut config = Config::for_folder(folder);
+    config.admin.listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     let server = Server::start_with_clock(config, listener, clock);
     within("a server", server).await.unwrap_or_else(|error| panic!("the server does not start: {error}"))
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The commands of the binary: `serve`, `app …` and `usersig …`.
+//! The commands of the binary: `serve`, `health`, `app …` and `usersig …`.
 //!
 //! What a command was asked for goes to standard output, plain enough for a script; everything else to standard error.
 //! Exit code 0: done; 1: it failed, and standard error says why; 2: the command line is not understood.
 
 mod app;
+mod health;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,8 @@ struct Cli {
 enum Command {
     /// Serve until SIGTERM or SIGINT
     Serve(serve::ServeArgs),
+    /// Ask a running server whether it is ready: exit code 0 where it is
+    Health(health::HealthArgs),
     /// The apps of a data folder: make them, list them, show a key, read and change settings. A server may be
     /// running on the folder; it follows within a second
     #[command(subcommand)]
@@ -124,6 +127,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => runtime()?.block_on(serve::run(args, out)),
+        Command::Health(args) => health::run(&args, out),
         Command::App(command) => runtime()?.block_on(app::run(command, out)),
         Command::Usersig(command) => usersig::run(command, out),
     }

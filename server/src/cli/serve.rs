@@ -21,6 +21,9 @@ pub(super) struct ServeArgs {
     /// The address and port to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<String>,
+    /// The address and port of metrics and health, for who looks after the server
+    #[arg(long, value_name = "ADDR:PORT")]
+    admin_listen: Option<String>,
     /// Allow plain text beyond loopback
     #[arg(long)]
     insecure: bool,
@@ -38,6 +41,7 @@ impl ServeArgs {
         let insecure = self.insecure.then(|| "true".to_owned());
         for (key, flag, value) in [
             ("listen", "--listen", &self.listen),
+            ("admin.listen", "--admin-listen", &self.admin_listen),
             ("is_insecure_allowed", "--insecure", &insecure),
             ("log.format", "--log-format", &self.log_format),
             ("log.level", "--log-level", &self.log_level),
@@ -66,6 +70,9 @@ pub(super) async fn run(args: ServeArgs, out: &mut dyn Write) -> Result<(), Fail
         say(out, "a demo app was made; its key is not shown again:")?;
         say(out, describe(app))?;
         say(out, format_args!("(hongyan-server app key --data {folder} {} prints the key)", app.sdk_app_id))?;
+    }
+    if let Some(address) = server.admin_addr() {
+        say(out, format_args!("metrics on http://{address}/metrics"))?;
     }
     say(out, format_args!("listening on http://{}", server.addr()))?;
     tracing::info!(address = %server.addr(), "the server is ready");

@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 pub mod layers;
 #[cfg(test)]
@@ -32,6 +32,8 @@ pub struct Config {
     pub is_insecure_allowed: bool,
     /// Where the demo app may be used.
     pub demo_app: DemoApp,
+    /// The listener of who looks after the server.
+    pub admin: AdminConfig,
     /// How the server logs.
     pub log: LogConfig,
     /// Sockets, sessions and their limits.
@@ -59,6 +61,38 @@ impl DemoApp {
             Self::Never => false,
         }
     }
+}
+
+/// The listener of who looks after the server: metrics and health.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdminConfig {
+    /// The address and port to listen on; an empty text is none.
+    #[serde(deserialize_with = "address_or_none")]
+    pub listen: Option<SocketAddr>,
+    /// Whether it may listen beyond loopback, where everybody who reaches it can read the metrics.
+    pub is_remote_allowed: bool,
+}
+
+impl AdminConfig {
+    fn check(&self) -> Result<(), ConfigError> {
+        match self.listen {
+            Some(address) if !address.ip().is_loopback() && !self.is_remote_allowed => Err(ConfigError(format!(
+                "the setting admin.listen is {address}, which is not a loopback address: metrics are shown there only \
+                 when admin.is_remote_allowed is true",
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// TOML has no word for nothing.
+fn address_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
 /// How the server logs.
@@ -173,6 +207,7 @@ impl Config {
             }
         }
         self.log.check()?;
+        self.admin.check()?;
         if !self.listen.ip().is_loopback() && !self.is_insecure_allowed {
             return Err(ConfigError(format!(
                 "the setting listen is {}, which is not a loopback address: plain text is carried there only \

@@ -107,6 +107,17 @@ fn plain_text_beyond_loopback_needs_a_setting_that_says_so() {
 }
 
 #[test]
+fn metrics_are_shown_nowhere_until_named_and_on_loopback_unless_allowed() {
+    assert_eq!(Layers::defaults().build().unwrap().admin.listen, None);
+    let with = |text| Layers::defaults().with_toml(text, "hongyan.toml").unwrap().build();
+    assert_eq!(with("[admin]\nlisten = '127.0.0.1:7701'").unwrap().admin.listen.unwrap().port(), 7701);
+    assert!(with("[admin]\nlisten = '0.0.0.0:7701'").unwrap_err().0.contains("admin.is_remote_allowed"));
+    assert!(with("[admin]\nlisten = '0.0.0.0:7701'\nis_remote_allowed = true").is_ok());
+    let refusal = with("[admin]\nlisten = 'metrics'").unwrap_err().0;
+    assert!(refusal.starts_with("the setting admin.listen is \"metrics\" (in hongyan.toml): "), "{refusal}");
+}
+
+#[test]
 fn every_key_of_the_defaults_is_explained() {
     let text = include_str!("../../config.default.toml");
     let mut is_explained = false;

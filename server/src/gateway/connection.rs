@@ -137,7 +137,9 @@ impl Connection {
             let stage = self.session.stage();
             match stage {
                 Stage::Aborted => return,
-                Stage::Draining if self.has_answered() => self.session.end(None),
+                Stage::Draining if self.has_answered() => {
+                    self.session.end(None);
+                }
                 Stage::Ended if self.session.is_written() && !self.writer.is_dirty => return self.say_goodbye().await,
                 _ => {}
             }
@@ -183,7 +185,9 @@ impl Connection {
         match incoming {
             Some(Ok(Message::Text(text))) => match member {
                 Some(member) => self.take(text.as_bytes(), member),
-                None => self.session.end(None),
+                None => {
+                    self.session.end(None);
+                }
             },
             Some(Ok(Message::Binary(_))) => self.refuse(Code::BAD_JSON, "frames are text"),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
@@ -202,6 +206,7 @@ impl Connection {
             let (request, code) = (frame.id, error.code.0);
             let method = || frame.method.chars().take(METHOD_CHARS_LOGGED).collect::<String>();
             tracing::debug!(session, app, user.id = user, request, method = ?method(), code, "a request was not read");
+            self.session.metrics.failed(error.code);
             self.session.reply(encode_reply::<()>(frame.id, &Err(error)));
         }
     }
@@ -233,7 +238,7 @@ impl Connection {
                 Ok(ticket) => Ok(Box::pin(answer_of(ticket, id, member, begun)) as Ticket),
                 Err(error) => {
                     let refused: Result<(), _> = Err(error);
-                    Err(encode_answer(id, SendMessage::METHOD, &member.caller, begun, &refused))
+                    Err(encode_answer(id, SendMessage::METHOD, &member, begun, &refused))
                 }
             }
         });
@@ -258,7 +263,7 @@ impl Connection {
         let (request, begun) = (Request::begin(&self.session, id, 0), Instant::now());
         tokio::spawn(async move {
             let outcome = rooms.logout(&member.caller).await;
-            request.answer(encode_answer(id, Logout::METHOD, &member.caller, begun, &outcome));
+            request.answer(encode_answer(id, Logout::METHOD, &member, begun, &outcome));
             if outcome.is_ok() {
                 member.session.end(None);
             }
@@ -273,6 +278,7 @@ impl Connection {
     /// Answers what is no frame, and ends the session: what follows cannot be trusted to be frames either.
     fn refuse(&self, code: Code, text: &str) {
         tracing::debug!(session = self.session.id.get(), code = code.0, "a connection brought what is no frame");
+        self.session.metrics.failed(code);
         self.session.reply(encode_reply::<()>(0, &Err(WireError::new(code, text))));
         self.session.end(None);
     }
@@ -312,11 +318,14 @@ async fn submitted(submitting: &mut Option<Submitting>) -> Result<Ticket, String
 /// Waits for a send to be durable.
 async fn answer_of(ticket: SendTicket, id: u64, member: Arc<Member>, begun: Instant) -> Option<String> {
     let outcome = match ticket.outcome().await {
-        Ok(Delivered::ByHint) => return None,
+        Ok(Delivered::ByHint) => {
+            member.session.metrics.answered(SendMessage::METHOD, begun);
+            return None;
+        }
         Ok(Delivered::Reply(sent)) => Ok(sent),
         Err(error) => Err(error),
     };
-    Some(encode_answer(id, SendMessage::METHOD, &member.caller, begun, &outcome))
+    Some(encode_answer(id, SendMessage::METHOD, &member, begun, &outcome))
 }
 
 /// A place among those that hints find, left however the connection ends.

@@ -13,6 +13,8 @@ use hongyan_protocol::limits::PACKET_BYTES_MAX;
 
 use super::peers::PeerInfo;
 use super::{Gateway, connection};
+use crate::error::Error;
+use crate::metrics::Metrics;
 
 /// What one read of a socket takes at the most. With the library's own 128 KiB an idle connection would cost that much.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
@@ -20,17 +22,25 @@ const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// What is gathered before it is written, which an idle connection may go on holding.
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 
+/// Prometheus' text format, by the name that tells its version.
+const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 /// What is taken in of one message. A little more than a frame may have, so that one that is a little too large is
 /// answered in order.
 const MESSAGE_BYTES_MAX: usize = PACKET_BYTES_MAX + 64 * 1024;
 
-/// All routes.
+/// All routes of those who connect.
 pub(super) fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new()
-        .route("/v1/ws", get(upgrade))
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .with_state(gateway)
+    Router::new().route("/v1/ws", get(upgrade)).with_state(Arc::clone(&gateway)).merge(health(gateway))
+}
+
+/// The routes of who looks after the server, on a listener of their own.
+pub(super) fn admin_router(gateway: Arc<Gateway>, metrics: Metrics) -> Router {
+    Router::new().route("/metrics", get(show_metrics)).with_state(metrics).merge(health(gateway))
+}
+
+fn health(gateway: Arc<Gateway>) -> Router {
+    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).with_state(gateway)
 }
 
 async fn upgrade(
@@ -42,10 +52,13 @@ async fn upgrade(
         Ok(upgrade) => upgrade,
         Err(rejection) => return closing(rejection),
     };
+    let refused = &gateway.registry.metrics.refused;
     if gateway.is_draining() {
+        refused.stopping.inc();
         return closing((StatusCode::SERVICE_UNAVAILABLE, "stopping"));
     }
     let Some(open) = gateway.open() else {
+        refused.server_full.inc();
         return closing((StatusCode::SERVICE_UNAVAILABLE, "too many connections"));
     };
     upgrade
@@ -71,6 +84,18 @@ async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response {
         Err(error) => {
             tracing::error!(code = error.code().0, %error, "not ready");
             closing((StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n"))
+        }
+    }
+}
+
+/// What is counted. What the process takes is read from files of the system, so this is no work for a thread of sessions.
+async fn show_metrics(State(metrics): State<Metrics>) -> Response {
+    let text = tokio::task::spawn_blocking(move || metrics.encode()).await;
+    match text.unwrap_or_else(|error| Err(Error::internal("writing the metrics", error))) {
+        Ok(text) => closing(([(header::CONTENT_TYPE, METRICS_TYPE)], text)),
+        Err(error) => {
+            tracing::error!(code = error.code().0, %error, "the metrics could not be shown");
+            closing(StatusCode::INTERNAL_SERVER_ERROR)
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use hongyan_protocol::PROTOCOL_VERSION_MIN;
 use hongyan_protocol::account::{Login, Resume};
@@ -39,10 +40,14 @@ pub(super) async fn open(
     text: &[u8],
 ) -> Result<(u64, Opened), Refusal> {
     let mut asking = Asking::default();
-    let (id, opened) = match ClientFrame::parse(text) {
-        Ok(frame) => (frame.id, answer(gateway, session, peer, &frame, &mut asking).await),
+    let (begun, metrics) = (Instant::now(), &gateway.registry.metrics);
+    let frame = ClientFrame::parse(text);
+    let (id, opened) = match &frame {
+        Ok(frame) => (frame.id, answer(gateway, session, peer, frame, &mut asking).await),
         Err(error) => (0, Err(Error::new(error.code(), error.to_string()))),
     };
+    let method = frame.as_ref().ok().map(|frame| frame.method.as_str());
+    metrics.login_answered(method, begun, opened.as_ref().err().map_or(Code::OK, Error::code));
     opened.map(|opened| (id, opened)).map_err(|error| {
         log_refusal(session, peer, &asking, &error);
         (id, error.to_wire())

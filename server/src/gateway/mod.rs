@@ -10,12 +10,14 @@
 //! * a request that was read is answered, on the way out too ([`Gateway::drain`]).
 //!
 //! `login` lets in, by the rules of `admission`; `requests` maps methods to rooms; `sweeper` ends what is over; `http`
-//! holds the routes.
+//! holds the routes; `admin` is the listener of who looks after the server, `metrics` what they can see.
 
+mod admin;
 mod admission;
 mod connection;
 mod http;
 mod login;
+mod metrics;
 mod peers;
 mod queue;
 mod registry;
@@ -40,6 +42,7 @@ use tokio::task::JoinHandle;
 
 use self::admission::{AddressRates, LoginFailures, RateLimit};
 use self::login::FailureKey;
+use self::metrics::GatewayMetrics;
 use self::peers::{GatewayListener, PeerInfo, Peers};
 use self::queue::QueueLimits;
 use self::registry::Registry;
@@ -47,16 +50,22 @@ use self::session::Session;
 use crate::bus::{Bus, SessionId};
 use crate::config::GatewayConfig;
 use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::rooms::Rooms;
 
 /// How long a task may take to end once nothing holds it.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// The sessions of one server before it has rooms: what the bus delivers to.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Sessions(Arc<Registry>);
 
 impl Sessions {
+    /// None yet.
+    pub fn new(metrics: &Metrics) -> Self {
+        Self(Arc::new(Registry::new(GatewayMetrics::new(metrics))))
+    }
+
     /// A bus that ends in these sessions.
     pub fn bus(&self) -> Bus {
         let registry = Arc::clone(&self.0);
@@ -71,6 +80,8 @@ pub struct Gateway {
     rooms: Arc<Rooms>,
     registry: Arc<Registry>,
     peers: Arc<Peers>,
+    /// Those of the admin listener, which take no place from the others.
+    admin_peers: Arc<Peers>,
     /// An app whose logins are refused on this address.
     closed_app: Option<SdkAppId>,
     /// Each held for one operation on a map or a number.
@@ -85,6 +96,7 @@ pub struct Gateway {
 /// The tasks of a gateway that runs.
 pub(crate) struct Running {
     accepting: JoinHandle<()>,
+    admin: Option<JoinHandle<()>>,
     sweeping: JoinHandle<()>,
 }
 
@@ -96,12 +108,19 @@ impl Running {
         if tokio::time::timeout(LEAVE_WITHIN, &mut self.accepting).await.is_err() {
             self.accepting.abort();
         }
+        // To the last, an operator can see how far it is.
+        if let Some(admin) = self.admin {
+            admin.abort();
+        }
     }
 
     /// Ends both at once.
     pub(crate) fn abort(self) {
         self.sweeping.abort();
         self.accepting.abort();
+        if let Some(admin) = self.admin {
+            admin.abort();
+        }
     }
 }
 
@@ -115,8 +134,10 @@ impl Gateway {
         closed_app: Option<SdkAppId>,
     ) -> Arc<Self> {
         let now_ms = clock.monotonic_ms();
+        let metrics = Arc::clone(&sessions.0.metrics);
         Arc::new(Self {
-            peers: Peers::new(config.unauthenticated_per_address_max, clock.clone()),
+            peers: Peers::new(config.unauthenticated_per_address_max, clock.clone(), metrics),
+            admin_peers: admin::peers(clock.clone()),
             logins: Mutex::new(RateLimit::new(config.logins_per_second, config.logins_burst, now_ms)),
             address_logins: Mutex::new(AddressRates::new(
                 config.address_logins_per_second,
@@ -134,8 +155,13 @@ impl Gateway {
         })
     }
 
-    /// Accepts connections until `stop` becomes true.
-    pub(crate) fn run(self: &Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) -> Running {
+    /// Accepts connections until `stop` becomes true. Who looks after the server comes to a listener of their own.
+    pub(crate) fn run(
+        self: &Arc<Self>,
+        listener: TcpListener,
+        admin: Option<(TcpListener, Metrics)>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Running {
         let service = http::router(Arc::clone(self)).into_make_service_with_connect_info::<PeerInfo>();
         let listener = GatewayListener { listener, peers: Arc::clone(&self.peers) };
         let serve = axum::serve(listener, service).with_graceful_shutdown(async move {
@@ -147,7 +173,8 @@ impl Gateway {
                 tracing::error!(%error, "accepting connections ended");
             }
         });
-        Running { accepting, sweeping: tokio::spawn(sweeper::run(Arc::clone(self))) }
+        let admin = admin.map(|(listener, metrics)| admin::run(Arc::clone(self), listener, metrics));
+        Running { accepting, admin, sweeping: tokio::spawn(sweeper::run(Arc::clone(self))) }
     }
 
     /// Sends everyone elsewhere: what was read is answered, what waits is written. Who takes longer than the setting allows
@@ -183,7 +210,7 @@ impl Gateway {
     fn new_session(&self) -> Arc<Session> {
         let id = SessionId::new(self.next_session.fetch_add(1, Ordering::Relaxed));
         let limits = QueueLimits { pushes_max: self.config.queue_pushes_max, bytes_max: self.config.queue_bytes_max };
-        Session::new(id, limits, self.clock.clone())
+        Session::new(id, limits, self.clock.clone(), Arc::clone(&self.registry.metrics))
     }
 
     /// Counts a connection, while there is a place.

@@ -21,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::admission::address_key;
+use super::metrics::GatewayMetrics;
 
 /// How long accepting rests after an error such as "too many open files", which does not pass at once.
 const ACCEPT_REST: Duration = Duration::from_millis(200);
@@ -60,14 +61,14 @@ impl Peer {
     /// Frees its place among those who have not logged in.
     pub(super) fn logged_in(&self) {
         if self.state.compare_exchange(WAITING, LOGGED_IN, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-            self.peers.lock().release(self.address_key());
+            self.peers.release(self.address_key());
         }
     }
 
     /// Ends a connection that has not logged in: its next read fails.
     fn end(&self) {
         if self.state.compare_exchange(WAITING, ENDED, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-            self.peers.lock().release(self.address_key());
+            self.peers.release(self.address_key());
             self.reader.wake();
         }
     }
@@ -76,7 +77,7 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         if *self.state.get_mut() == WAITING {
-            self.peers.lock().release(self.address_key());
+            self.peers.release(self.address_key());
         }
     }
 }
@@ -86,6 +87,7 @@ impl Drop for Peer {
 pub(super) struct Peers {
     per_address_max: usize,
     clock: Clock,
+    metrics: Arc<GatewayMetrics>,
     /// Held for a few map operations, never across an await; taken for each connection twice.
     waiting: Mutex<Waiting>,
 }
@@ -108,8 +110,8 @@ impl Waiting {
 }
 
 impl Peers {
-    pub(super) fn new(per_address_max: usize, clock: Clock) -> Arc<Self> {
-        Arc::new(Self { per_address_max, clock, waiting: Mutex::default() })
+    pub(super) fn new(per_address_max: usize, clock: Clock, metrics: Arc<GatewayMetrics>) -> Arc<Self> {
+        Arc::new(Self { per_address_max, clock, metrics, waiting: Mutex::default() })
     }
 
     /// A place for a new connection, while its address has one left.
@@ -118,9 +120,11 @@ impl Peers {
             let mut waiting = self.lock();
             let count = waiting.by_address.entry(address_key(address.ip())).or_default();
             if *count >= self.per_address_max {
+                self.metrics.refused.address_full.inc();
                 return None;
             }
             *count += 1;
+            self.metrics.waiting.inc();
             Arc::new(Peer {
                 address,
                 since_ms: self.clock.monotonic_ms(),
@@ -137,7 +141,17 @@ impl Peers {
     /// Ends those who have waited too long, and forgets those who have left or logged in.
     pub(super) fn sweep(&self, login_deadline_ms: u64) {
         let now_ms = self.clock.monotonic_ms();
-        self.end_where(|peer| now_ms.saturating_sub(peer.since_ms) >= login_deadline_ms);
+        self.end_where(|peer| {
+            let is_late = now_ms.saturating_sub(peer.since_ms) >= login_deadline_ms;
+            self.metrics.refused.login_deadline.inc_by(u64::from(is_late));
+            is_late
+        });
+    }
+
+    /// Takes back the place of a connection that has logged in, was ended or is gone.
+    fn release(&self, key: IpAddr) {
+        self.lock().release(key);
+        self.metrics.waiting.dec();
     }
 
     /// Ends all of them.

@@ -12,6 +12,8 @@ use hongyan_protocol::frame::{encode_event, encode_push};
 use hongyan_protocol::limits::PACKET_BYTES_MAX;
 use hongyan_protocol::sync::Resync;
 
+use super::metrics::PushCounters;
+
 /// Answers that may wait before the session's further requests are left in its socket.
 const REPLIES_CONGESTED: usize = 64;
 
@@ -59,8 +61,9 @@ pub(super) struct OutQueue {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    counters: PushCounters,
     frames: VecDeque<OutFrame>,
     pushes: usize,
     push_bytes: usize,
@@ -73,7 +76,23 @@ struct State {
 }
 
 impl State {
+    fn new(counters: PushCounters) -> Self {
+        Self {
+            counters,
+            frames: VecDeque::new(),
+            pushes: 0,
+            push_bytes: 0,
+            replies: 0,
+            reply_bytes: 0,
+            last_number: 0,
+            takes_events: false,
+            owes_resync: false,
+            is_ended: false,
+        }
+    }
+
     fn push(&mut self, event: Arc<str>) {
+        self.counters.queued(event.len());
         self.last_number += 1;
         self.pushes += 1;
         self.push_bytes += event.len();
@@ -87,9 +106,16 @@ impl State {
     }
 }
 
+/// What was not written waits no more.
+impl Drop for State {
+    fn drop(&mut self) {
+        self.counters.taken(self.pushes, self.push_bytes);
+    }
+}
+
 impl OutQueue {
-    pub(super) fn new(limits: QueueLimits) -> Self {
-        Self { limits, state: Mutex::default() }
+    pub(super) fn new(limits: QueueLimits, counters: PushCounters) -> Self {
+        Self { limits, state: Mutex::new(State::new(counters)) }
     }
 
     /// Adds the answer to the login. From here on events are taken: the first thing that a client reads is its session.
@@ -161,6 +187,7 @@ impl OutQueue {
             OutFrame::Push { event, .. } => {
                 state.pushes -= 1;
                 state.push_bytes -= event.len();
+                state.counters.taken(1, event.len());
             }
         }
         if state.frames.is_empty() && state.frames.capacity() > 64 {
@@ -199,7 +226,7 @@ mod tests {
     use super::*;
 
     fn queue(pushes_max: usize, bytes_max: usize) -> OutQueue {
-        let queue = OutQueue::new(QueueLimits { pushes_max, bytes_max });
+        let queue = OutQueue::new(QueueLimits { pushes_max, bytes_max }, PushCounters::default());
         queue.open("session".to_owned());
         assert_eq!(queue.pop(), Some(OutFrame::Reply("session".to_owned())));
         queue
@@ -216,7 +243,7 @@ mod tests {
 
     #[test]
     fn events_before_the_session_is_open_are_not_taken() {
-        let queue = OutQueue::new(QueueLimits { pushes_max: 10, bytes_max: 1_000 });
+        let queue = OutQueue::new(QueueLimits { pushes_max: 10, bytes_max: 1_000 }, PushCounters::default());
         assert!(!queue.push(&"early".into()));
         queue.open("session".to_owned());
         queue.push(&"event".into());

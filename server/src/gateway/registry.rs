@@ -12,6 +12,7 @@ use hongyan_protocol::account::Kicked;
 use hongyan_protocol::frame::encode_event;
 use hongyan_protocol::ids::{DeviceId, SdkAppId, UserId};
 
+use super::metrics::GatewayMetrics;
 use super::session::Session;
 use crate::bus::{Hint, Origin, SessionId};
 use crate::rooms::Caller;
@@ -25,12 +26,13 @@ pub(super) struct Member {
 }
 
 /// All sessions of this process that have logged in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Registry {
+    pub(super) metrics: Arc<GatewayMetrics>,
     /// Held while one hint is handed out, never across an await.
     online: Mutex<Online>,
-    /// Pushes left out of full queues since the start.
-    left_out_count: AtomicU64,
+    /// How many of the pushes that were left out of full queues have been told of.
+    left_out_told: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -62,6 +64,10 @@ impl Online {
 }
 
 impl Registry {
+    pub(super) fn new(metrics: Arc<GatewayMetrics>) -> Self {
+        Self { metrics, online: Mutex::default(), left_out_told: AtomicU64::new(0) }
+    }
+
     /// Enters a session and gives it its answer to the login; an earlier session of the same device ends. It is not entered
     /// where the server is stopping, or where a later login of the device was quicker.
     pub(super) fn enter(&self, member: Arc<Member>, answer: String) -> bool {
@@ -74,12 +80,15 @@ impl Registry {
         }
         for other in replaced {
             // The device itself has come back: what is left of its old connection needs no word.
-            other.session.end(None);
+            if other.session.end(None) {
+                self.metrics.ended.replaced.inc();
+            }
             online.unlist(&other.caller);
         }
         member.session.open(answer);
         online.apps.entry(*app).or_default().entry(user.clone()).or_default().push(Arc::clone(&member));
         online.sessions.insert(member.session.id, member);
+        self.metrics.online.inc();
         true
     }
 
@@ -88,6 +97,7 @@ impl Registry {
         let mut online = self.lock();
         if let Some(member) = online.sessions.remove(&session) {
             online.unlist(&member.caller);
+            self.metrics.online.dec();
         }
     }
 
@@ -120,7 +130,7 @@ impl Registry {
         let members = users.iter().filter_map(|user| of_app.get(user)).flatten();
         for member in members.filter(|member| Some(member.session.id) != sender && Some(member.session.id) != except) {
             if member.session.push(event) {
-                self.left_out_count.fetch_add(1, Ordering::Relaxed);
+                self.metrics.pushes_left_out.inc();
             }
         }
     }
@@ -145,7 +155,9 @@ impl Registry {
         }
         let event: Arc<str> = encode_event(&Kicked { reason }).into();
         for member in kicked {
-            member.session.end(Some(Arc::clone(&event)));
+            if member.session.end(Some(Arc::clone(&event))) {
+                self.metrics.ended.kicked.inc();
+            }
             online.unlist(&member.caller);
         }
     }
@@ -176,7 +188,8 @@ impl Registry {
 
     /// How many pushes were left out of full queues since the last time this was asked.
     pub(super) fn take_left_out_count(&self) -> u64 {
-        self.left_out_count.swap(0, Ordering::Relaxed)
+        let left_out = self.metrics.pushes_left_out.get();
+        left_out.saturating_sub(self.left_out_told.swap(left_out, Ordering::Relaxed))
     }
 
     fn lock(&self) -> MutexGuard<'_, Online> {

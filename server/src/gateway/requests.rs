@@ -24,34 +24,37 @@ use crate::rooms::{Caller, Rooms};
 pub(super) type Work = Pin<Box<dyn Future<Output = String> + Send>>;
 
 macro_rules! rooms_answer {
-    ($frame:ident, $rooms:ident, $member:ident; $($call:ty => $verb:ident,)+) => {
-        match $frame.method.as_str() {
-            $(<$call as Call>::METHOD => {
-                let (id, params) = ($frame.id, $frame.params::<$call>()?);
-                Ok(Box::pin(async move {
-                    let begun = Instant::now();
-                    let outcome = $rooms.$verb(&$member.caller, params).await;
-                    encode_answer(id, <$call as Call>::METHOD, &$member.caller, begun, &outcome)
-                }))
-            })+
-            _ => Err(WireError::new(Code::REST_INVALID_RESOURCE, "the server knows no such method")),
+    ($($call:ty => $verb:ident,)+) => {
+        /// The methods of these requests.
+        pub(super) const METHODS: &[&str] = &[$(<$call as Call>::METHOD),+];
+
+        /// What a request asks for; an error where it asks for nothing that there is.
+        pub(super) fn find_work(frame: &ClientFrame, rooms: Arc<Rooms>, member: Arc<Member>) -> Result<Work, WireError> {
+            match frame.method.as_str() {
+                $(<$call as Call>::METHOD => {
+                    let (id, params) = (frame.id, frame.params::<$call>()?);
+                    Ok(Box::pin(async move {
+                        let begun = Instant::now();
+                        let outcome = rooms.$verb(&member.caller, params).await;
+                        encode_answer(id, <$call as Call>::METHOD, &member, begun, &outcome)
+                    }))
+                })+
+                _ => Err(WireError::new(Code::REST_INVALID_RESOURCE, "the server knows no such method")),
+            }
         }
     };
 }
 
-/// What a request asks for; an error where it asks for nothing that there is.
-pub(super) fn find_work(frame: &ClientFrame, rooms: Arc<Rooms>, member: Arc<Member>) -> Result<Work, WireError> {
-    rooms_answer! { frame, rooms, member;
-        GetProfiles => get_profiles,
-        SetSelfInfo => set_self_info,
-        GetMessages => get_messages,
-        GetChanges => get_changes,
-        MarkRead => mark_read,
-        Sync => sync,
-        CreateGroup => create_group,
-        InviteToGroup => invite_to_group,
-        QuitGroup => quit_group,
-    }
+rooms_answer! {
+    GetProfiles => get_profiles,
+    SetSelfInfo => set_self_info,
+    GetMessages => get_messages,
+    GetChanges => get_changes,
+    MarkRead => mark_read,
+    Sync => sync,
+    CreateGroup => create_group,
+    InviteToGroup => invite_to_group,
+    QuitGroup => quit_group,
 }
 
 /// The most that the answer to a request takes, where that is worth counting: pages are made no larger than half a frame.
@@ -62,18 +65,21 @@ pub(super) fn reply_bytes_max(method: &str) -> usize {
     }
 }
 
-/// Writes an answer, and a log line where the server failed. `begun` is for that line alone.
+/// Writes an answer, counts it, and writes a log line where the server failed.
 pub(super) fn encode_answer<R: Serialize>(
     id: u64,
     method: &'static str,
-    caller: &Caller,
+    member: &Member,
     begun: Instant,
     outcome: &Result<R, Error>,
 ) -> String {
+    let metrics = &member.session.metrics;
+    metrics.answered(method, begun);
     match outcome {
         Ok(reply) => encode_reply(id, &Ok(reply)),
         Err(error) => {
-            log_failure(method, caller, begun, error);
+            metrics.failed(error.code());
+            log_failure(method, &member.caller, begun, error);
             encode_reply::<()>(id, &Err(error.to_wire()))
         }
     }
@@ -114,6 +120,7 @@ impl Drop for Request {
     fn drop(&mut self) {
         if !self.is_answered {
             tracing::error!(session = self.session.id.get(), "the work of a request panicked");
+            self.session.metrics.failed(Code::ACCOUNT_INTERNAL_ERROR);
             let failure = WireError::from(Code::ACCOUNT_INTERNAL_ERROR);
             self.session.reply(encode_reply::<()>(self.id, &Err(failure)));
         }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use hongyan_protocol::clock::Clock;
 use tokio::sync::Notify;
 
+use super::metrics::GatewayMetrics;
 use super::queue::{OutFrame, OutQueue, QueueLimits};
 use crate::bus::SessionId;
 
@@ -34,6 +35,7 @@ const NEVER: u64 = u64::MAX;
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) id: SessionId,
+    pub(super) metrics: Arc<GatewayMetrics>,
     clock: Clock,
     queue: OutQueue,
     stage: AtomicU8,
@@ -51,10 +53,11 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(id: SessionId, limits: QueueLimits, clock: Clock) -> Arc<Self> {
+    pub(super) fn new(id: SessionId, limits: QueueLimits, clock: Clock, metrics: Arc<GatewayMetrics>) -> Arc<Self> {
         Arc::new(Self {
             id,
-            queue: OutQueue::new(limits),
+            queue: OutQueue::new(limits, metrics.pushes.clone()),
+            metrics,
             stage: AtomicU8::new(Stage::Open as u8),
             wake: Notify::new(),
             requests: AtomicUsize::new(0),
@@ -85,10 +88,10 @@ impl Session {
         is_left_out
     }
 
-    /// Ends it: what waits is written, this event last.
-    pub(super) fn end(&self, event: Option<Arc<str>>) {
+    /// Ends it: what waits is written, this event last. Says whether it had not ended before.
+    pub(super) fn end(&self, event: Option<Arc<str>>) -> bool {
         self.queue.end(event);
-        self.advance(Stage::Ended);
+        self.advance(Stage::Ended)
     }
 
     /// Ends it once its requests are answered.
@@ -97,15 +100,16 @@ impl Session {
         self.advance(Stage::Draining);
     }
 
-    /// Drops its connection.
-    pub(super) fn abort(&self) {
+    /// Drops its connection. Says whether it was not dropped before.
+    pub(super) fn abort(&self) -> bool {
         self.queue.end(None);
-        self.advance(Stage::Aborted);
+        self.advance(Stage::Aborted)
     }
 
-    fn advance(&self, stage: Stage) {
-        self.stage.fetch_max(stage as u8, Ordering::AcqRel);
+    fn advance(&self, stage: Stage) -> bool {
+        let before = self.stage.fetch_max(stage as u8, Ordering::AcqRel);
         self.wake.notify_one();
+        before < stage as u8
     }
 
     pub(super) fn stage(&self) -> Stage {

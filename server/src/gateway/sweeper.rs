@@ -37,6 +37,7 @@ pub(super) async fn run(gateway: Arc<Gateway>) {
 
 fn sweep(gateway: &Gateway) {
     gateway.peers.sweep(gateway.config.login_deadline_ms);
+    gateway.admin_peers.sweep(gateway.config.login_deadline_ms);
     gateway.failures().sweep(gateway.clock.monotonic_ms());
     gateway.address_logins().sweep(gateway.clock.monotonic_ms());
     let (now_ms, wall_ms) = (gateway.clock.monotonic_ms(), gateway.clock.now_ms());
@@ -65,9 +66,12 @@ fn find_over(config: &GatewayConfig, member: &Member, now_ms: u64, wall_ms: i64)
 fn end(member: &Member, over: Over) {
     let caller = &member.caller;
     tracing::debug!(?over, session = caller.session.get(), user.id = caller.user.as_str(), "a session is over");
-    match over {
-        Over::Silent => member.session.end(None),
-        Over::Expired => member.session.end(Some(encode_event(&UserSigExpired {}).into())),
-        Over::Stuck | Over::Unanswered => member.session.abort(),
-    }
+    let ended = &member.session.metrics.ended;
+    let (is_new, counter) = match over {
+        Over::Silent => (member.session.end(None), &ended.silent),
+        Over::Expired => (member.session.end(Some(encode_event(&UserSigExpired {}).into())), &ended.expired),
+        Over::Stuck => (member.session.abort(), &ended.stuck),
+        Over::Unanswered => (member.session.abort(), &ended.unanswered),
+    };
+    counter.inc_by(u64::from(is_new));
 }

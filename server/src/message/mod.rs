@@ -7,6 +7,7 @@ mod batch;
 mod history;
 pub(crate) mod ledger;
 pub(crate) mod limits;
+mod metrics;
 pub(crate) mod queries;
 mod writer;
 
@@ -18,6 +19,7 @@ use hongyan_protocol::message::SendMessage;
 use crate::bus::Bus;
 use crate::conversation::Conversations;
 use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::rooms::Caller;
 use crate::store::Store;
 use writer::Writer;
@@ -31,8 +33,14 @@ pub(crate) struct Messages {
 
 impl Messages {
     /// Opens the room and starts its writer.
-    pub(crate) fn start(store: Arc<Store>, clock: Clock, bus: Arc<Bus>, conversations: Arc<Conversations>) -> Self {
-        Self { conversations, writer: Writer::start(store, clock, bus) }
+    pub(crate) fn start(
+        store: Arc<Store>,
+        clock: Clock,
+        bus: Arc<Bus>,
+        conversations: Arc<Conversations>,
+        metrics: &Metrics,
+    ) -> Self {
+        Self { conversations, writer: Writer::start(store, clock, bus, metrics) }
     }
 
     pub(crate) async fn submit_send(

@@ -6,6 +6,7 @@
 //! another's message.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use hongyan_protocol::clock::Clock;
 use hongyan_protocol::codes::Code;
@@ -16,8 +17,10 @@ use tokio::task::JoinHandle;
 use super::batch::Batcher;
 use super::ledger::EncodedBody;
 use super::limits::{BATCH_MAX, QUEUE_MAX};
+use super::metrics::SendMetrics;
 use crate::bus::Bus;
 use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::rooms::Caller;
 use crate::store::Store;
 
@@ -65,13 +68,19 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(store: Arc<Store>, clock: Clock, bus: Arc<Bus>) -> Self {
+    pub(crate) fn start(store: Arc<Store>, clock: Clock, bus: Arc<Bus>, metrics: &Metrics) -> Self {
         let (queue, submitted) = mpsc::channel(QUEUE_MAX);
+        metrics.gauge_of("hongyan_send_queue_sends", "Sends that wait for the writer.", {
+            // Held weakly: the writer ends when the last of those who submit is gone.
+            let queue = queue.downgrade();
+            move || queue.upgrade().map_or(0, |queue| queue.max_capacity() - queue.capacity())
+        });
+        let metrics = SendMetrics::new(metrics);
         let guard = store.guard();
         let batcher = Arc::new(Batcher::new(store, clock, bus));
         let task = tokio::spawn(async move {
             let _guard = guard;
-            run(batcher, submitted).await;
+            run(batcher, submitted, metrics).await;
         });
         Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(task)) }
     }
@@ -104,9 +113,10 @@ impl Drop for Writer {
     }
 }
 
-async fn run(batcher: Arc<Batcher>, mut submitted: mpsc::Receiver<(Pending, Answer)>) {
+async fn run(batcher: Arc<Batcher>, mut submitted: mpsc::Receiver<(Pending, Answer)>, metrics: SendMetrics) {
     let mut waiting = Vec::with_capacity(BATCH_MAX);
     while submitted.recv_many(&mut waiting, BATCH_MAX).await > 0 {
+        let begun = Instant::now();
         let (batch, answers): (Vec<Pending>, Vec<Answer>) = waiting.drain(..).unzip();
         let outcomes = match Batcher::store(&batcher, &batch).await {
             Ok(outcomes) => outcomes,
@@ -121,7 +131,9 @@ async fn run(batcher: Arc<Batcher>, mut submitted: mpsc::Receiver<(Pending, Answ
                 store_one_by_one(&batcher, &batch).await
             }
         };
+        metrics.batch_ended(begun, batch.len());
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            metrics.ended(&outcome);
             // Whoever gave up on its ticket has its message stored all the same.
             let _ = answer.send(outcome);
         }

@@ -20,6 +20,7 @@ use hongyan_protocol::usersig::{self, UserSigClaims};
 use super::{Caller, Delivered, Opened, Rooms, RoomsConfig};
 use crate::bus::{Bus, Hint, SessionId};
 use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::store::Store;
 
 /// Where the clocks of tests stand at first.
@@ -215,7 +216,7 @@ async fn open(folder: &std::path::Path, clock: &Clock) -> (Arc<Rooms>, Arc<Mutex
         move |hint| hints.lock().unwrap().push(hint)
     });
     let config = RoomsConfig { data_folder: folder.to_owned(), silence_ms_max: 400_000 };
-    (Rooms::open(config, clock.clone(), Arc::new(bus)).await.unwrap(), hints)
+    (Rooms::open(config, clock.clone(), Arc::new(bus), &Metrics::new()).await.unwrap(), hints)
 }
 
 /// The events of one kind among hints that a user's sessions hear of, in order.

@@ -8,12 +8,13 @@
 pub mod connection;
 mod folder;
 mod instance;
+mod metrics;
 mod sync_time;
 pub mod write;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hongyan_protocol::clock::Clock;
 use hongyan_protocol::codes::Code;
@@ -26,9 +27,11 @@ use sqlx::sqlite::{
 use tokio::sync::watch;
 
 use crate::error::Error;
+use crate::metrics::Metrics;
 pub(crate) use connection::{Connection, Engine, execute, fetch_all, fetch_optional, json_rows};
 pub(crate) use folder::FolderLock;
 use instance::Instance;
+use metrics::StoreMetrics;
 pub(crate) use sync_time::SyncTime;
 pub(crate) use write::PanicGuard;
 pub(crate) use write::Write;
@@ -66,21 +69,32 @@ pub struct Store {
     committer: Committer,
     instance: Instance,
     sync_time: Arc<SyncTime>,
+    metrics: StoreMetrics,
 }
 
 impl Store {
     /// Opens the embedded engine in a folder, which is made for its owner alone where it is missing. A server may be
     /// running on the folder; then its tables must be of this version.
     pub async fn open(data_folder: &Path, clock: Clock) -> Result<Self, Error> {
-        Self::open_with(data_folder, clock, None).await
+        Self::open_with(data_folder, clock, None, &Metrics::default()).await
     }
 
     /// Opens it for the one server that has the folder.
-    pub(crate) async fn open_alone(data_folder: &Path, clock: Clock, lock: &FolderLock) -> Result<Self, Error> {
-        Self::open_with(data_folder, clock, Some(lock)).await
+    pub(crate) async fn open_alone(
+        data_folder: &Path,
+        clock: Clock,
+        lock: &FolderLock,
+        metrics: &Metrics,
+    ) -> Result<Self, Error> {
+        Self::open_with(data_folder, clock, Some(lock), metrics).await
     }
 
-    async fn open_with(data_folder: &Path, clock: Clock, lock: Option<&FolderLock>) -> Result<Self, Error> {
+    async fn open_with(
+        data_folder: &Path,
+        clock: Clock,
+        lock: Option<&FolderLock>,
+        metrics: &Metrics,
+    ) -> Result<Self, Error> {
         let file = data_folder.join(FILE_NAME);
         folder::prepare(data_folder, &file)?;
         let options = SqliteConnectOptions::new()
@@ -105,8 +119,14 @@ impl Store {
             .await
             .map_err(|error| opening(&file, error))?;
         let sync_time = Arc::new(SyncTime::new(clock.clone(), instance.sync_ms));
-        let (writer, committer) = Shared::start(Connection::sqlite_writer(connection), Arc::clone(&sync_time));
-        Ok(Self { clock, readers, writer, committer, instance, sync_time })
+        metrics.gauge_of("hongyan_store_readers_in_use", "Readers that work on a query.", {
+            let readers = readers.clone();
+            move || (readers.size() as usize).saturating_sub(readers.num_idle())
+        });
+        let metrics = StoreMetrics::new(metrics);
+        let writer = Connection::sqlite_writer(connection);
+        let (writer, committer) = Shared::start(writer, Arc::clone(&sync_time), metrics.clone());
+        Ok(Self { clock, readers, writer, committer, instance, sync_time, metrics })
     }
 
     /// Which store this is.
@@ -131,12 +151,17 @@ impl Store {
 
     /// A view of the store as it is now, for one or more queries.
     pub async fn read(&self) -> Result<Connection, Error> {
-        Ok(Connection::sqlite_reader(self.readers.begin().await?))
+        let asked = Instant::now();
+        let reader = self.readers.begin().await?;
+        self.metrics.got_reader(asked);
+        Ok(Connection::sqlite_reader(reader))
     }
 
     /// The right to write, until the operation commits or is dropped. 70169 where it does not come in time.
     pub async fn begin(&self) -> Result<Write, Error> {
+        let asked = Instant::now();
         let turn = self.clock.timeout(TURN_WAIT_MAX, Shared::begin(&self.writer)).await;
+        self.metrics.got_turn(asked);
         turn.unwrap_or_else(|_| Err(Error::new(Code::ACCOUNT_TIMEOUT, "the store is busy; try again")))
     }
 

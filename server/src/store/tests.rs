@@ -179,7 +179,7 @@ async fn tables_are_made_and_changed_by_whoever_has_the_folder() {
     let lock = FolderLock::take(folder.path()).unwrap();
     let refusal = Store::open(folder.path(), Clock::frozen(0)).await.err().unwrap();
     assert!(refusal.to_string().contains("another server"), "{refusal}");
-    let server = Store::open_alone(folder.path(), Clock::frozen(0), &lock).await.unwrap();
+    let server = Store::open_alone(folder.path(), Clock::frozen(0), &lock, &Metrics::new()).await.unwrap();
     // Beside a server that writes, a command only reads to open.
     let _write = server.begin().await.unwrap();
     Store::open(folder.path(), Clock::frozen(0)).await.unwrap();

@@ -14,11 +14,13 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::time::Instant;
 
 use hongyan_protocol::codes::Code;
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::metrics::StoreMetrics;
 use super::{Connection, SyncTime, execute, instance};
 use crate::error::Error;
 
@@ -59,6 +61,7 @@ pub(crate) struct Shared {
     work: Arc<Notify>,
     failed: watch::Sender<bool>,
     sync_time: Arc<SyncTime>,
+    metrics: StoreMetrics,
 }
 
 /// The task that commits.
@@ -68,12 +71,16 @@ pub(crate) struct Committer {
 }
 
 impl Shared {
-    pub(crate) fn start(connection: Connection, sync_time: Arc<SyncTime>) -> (Arc<Self>, Committer) {
+    pub(crate) fn start(
+        connection: Connection,
+        sync_time: Arc<SyncTime>,
+        metrics: StoreMetrics,
+    ) -> (Arc<Self>, Committer) {
         let failed = watch::Sender::new(false);
         let group =
             Group { connection: Some(connection), state: State::Idle, waiting: Vec::new(), failed: failed.clone() };
-        let shared =
-            Arc::new(Self { group: Arc::new(Mutex::new(group)), work: Arc::new(Notify::new()), failed, sync_time });
+        let (group, work) = (Arc::new(Mutex::new(group)), Arc::new(Notify::new()));
+        let shared = Arc::new(Self { group, work, failed, sync_time, metrics });
         let task = tokio::spawn({
             let shared = Arc::clone(&shared);
             async move {
@@ -119,7 +126,10 @@ impl Shared {
             group.roll_back().await;
             return;
         }
-        match self.try_commit(group).await {
+        let begun = Instant::now();
+        let committed = self.try_commit(group).await;
+        self.metrics.committed(begun, group.waiting.len(), committed.is_ok());
+        match committed {
             Ok(()) => {
                 group.state = State::Idle;
                 for waiting in group.waiting.drain(..) {

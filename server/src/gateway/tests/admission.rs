@@ -9,7 +9,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use super::TestServer;
 use super::wire::{Wire, within};
 
-async fn is_closed(stream: &mut TcpStream) -> bool {
+pub(super) async fn is_closed(stream: &mut TcpStream) -> bool {
     matches!(within("the end of a connection", stream.read(&mut [0; 64])).await, Ok(0) | Err(_))
 }
 

@@ -5,6 +5,7 @@ mod admission;
 mod drain;
 mod frames;
 mod http;
+mod metrics;
 mod refusals;
 mod registry;
 mod sessions;

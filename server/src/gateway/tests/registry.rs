@@ -6,11 +6,13 @@ use std::sync::Arc;
 use hongyan_protocol::clock::Clock;
 use hongyan_protocol::ids::{DeviceId, SdkAppId};
 
+use super::super::metrics::GatewayMetrics;
 use super::super::queue::{OutFrame, QueueLimits};
 use super::super::registry::{Member, Registry};
 use super::super::session::{Session, Stage};
 use super::wire::user;
 use crate::bus::{Hint, Origin, SessionId};
+use crate::metrics::Metrics;
 use crate::rooms::Caller;
 
 const LIMITS: QueueLimits = QueueLimits { pushes_max: 10, bytes_max: 10_000 };
@@ -19,9 +21,13 @@ fn app(number: i64) -> SdkAppId {
     SdkAppId::parse(number).unwrap()
 }
 
+fn registry() -> Registry {
+    Registry::new(GatewayMetrics::new(&Metrics::new()))
+}
+
 /// Enters a session; its answer to the login is taken out.
 fn enter(registry: &Registry, id: u64, caller: (i64, &str, DeviceId, i64)) -> (Arc<Session>, bool) {
-    let session = Session::new(SessionId::new(id), LIMITS, Clock::frozen(0));
+    let session = Session::new(SessionId::new(id), LIMITS, Clock::frozen(0), Arc::clone(&registry.metrics));
     let (of_app, name, device, epoch) = caller;
     let caller = Caller { app: app(of_app), user: user(name), device, epoch, session: session.id };
     let member = Member { session: Arc::clone(&session), caller, user_sig_expires_ms: i64::MAX };
@@ -44,7 +50,7 @@ fn frames(session: &Session) -> Vec<String> {
 
 #[test]
 fn a_hint_reaches_every_session_of_its_users_and_of_its_app_alone() {
-    let registry = Registry::default();
+    let registry = registry();
     let (alice, desk, bob) =
         (online(&registry, 1, "alice"), online(&registry, 2, "alice"), online(&registry, 3, "bob"));
     let stranger = online(&registry, 4, "carol");
@@ -58,7 +64,7 @@ fn a_hint_reaches_every_session_of_its_users_and_of_its_app_alone() {
 
 #[test]
 fn the_sender_gets_the_answer_in_the_place_of_the_push() {
-    let registry = Registry::default();
+    let registry = registry();
     let (alice, desk) = (online(&registry, 1, "alice"), online(&registry, 2, "alice"));
     let origin = Origin { session: alice.id, request: 7, reply: "answer".to_owned() };
     registry.deliver(event("a", None, None));
@@ -70,7 +76,7 @@ fn the_sender_gets_the_answer_in_the_place_of_the_push() {
 
 #[test]
 fn a_sender_who_is_not_among_the_users_is_answered_all_the_same() {
-    let registry = Registry::default();
+    let registry = registry();
     let carol = online(&registry, 1, "carol");
     let origin = Origin { session: carol.id, request: 7, reply: "answer".to_owned() };
     registry.deliver(event("b", Some(origin), None));
@@ -79,7 +85,7 @@ fn a_sender_who_is_not_among_the_users_is_answered_all_the_same() {
 
 #[test]
 fn a_kick_ends_the_login_that_it_names_and_no_later_one() {
-    let registry = Registry::default();
+    let registry = registry();
     let (phone, pad) = (DeviceId::generate(), DeviceId::generate());
     let (early, _) = enter(&registry, 1, (1, "bob", phone, 3));
     let (late, _) = enter(&registry, 2, (1, "bob", pad, 4));
@@ -94,7 +100,7 @@ fn a_kick_ends_the_login_that_it_names_and_no_later_one() {
 
 #[test]
 fn a_kick_spares_the_session_that_ended_its_own_login() {
-    let registry = Registry::default();
+    let registry = registry();
     let phone = DeviceId::generate();
     let kick = |session| Hint::Kick {
         app: app(1),
@@ -112,7 +118,7 @@ fn a_kick_spares_the_session_that_ended_its_own_login() {
 
 #[test]
 fn of_two_logins_of_a_device_the_later_stays_whichever_is_entered_first() {
-    let registry = Registry::default();
+    let registry = registry();
     let phone = DeviceId::generate();
     let (first, _) = enter(&registry, 1, (1, "bob", phone, 1));
     let (third, is_entered) = enter(&registry, 3, (1, "bob", phone, 3));
@@ -127,7 +133,7 @@ fn of_two_logins_of_a_device_the_later_stays_whichever_is_entered_first() {
 
 #[test]
 fn who_comes_while_the_server_stops_is_not_let_in() {
-    let registry = Registry::default();
+    let registry = registry();
     let bob = online(&registry, 1, "bob");
     registry.drain(&r#""event":"going_away","data":{}}"#.into());
     assert_eq!(bob.stage(), Stage::Draining);
