@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
+use hongyan_server::config::Layers;
 use tempfile::TempDir;
 
 fn binary() -> Command {
@@ -127,6 +128,16 @@ fn without_configuration_it_makes_a_demo_app_shows_its_key_once_and_serves() {
     assert_eq!(again.stop_by("-INT").0, Some(0));
 }
 
+/// What the words of a command line are, where none is quoted.
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+/// A file of the folder `deploy/`.
+fn deployed(name: &str) -> String {
+    std::fs::read_to_string(Path::new("../deploy").join(name)).expect("it is there")
+}
+
 #[test]
 fn health_says_by_its_exit_code_whether_a_server_is_ready() {
     let folder = folder();
@@ -160,6 +171,86 @@ fn an_admin_address_that_is_taken_stops_the_start_and_is_named() {
         "{}",
         stderr(&output)
     );
+}
+
+#[test]
+fn the_unit_starts_the_binary_as_it_is_and_leaves_it_time_to_stop() {
+    let unit = deployed("hongyan-server.service");
+    let value = |key: &str| unit.lines().find_map(|line| line.strip_prefix(&format!("{key}="))).expect("it is set");
+    let start = words(value("ExecStart"));
+    assert_eq!(start[0], "/usr/local/bin/hongyan-server");
+    let folder = folder();
+    let settings = folder.path().join("hongyan.toml");
+    // What stands there would start a server; a setting that is wrong stops it once all else is understood.
+    std::fs::write(&settings, "listen = 'nowhere'\n").expect("it can be written");
+    let settings = settings.to_str().expect("text");
+    let args: Vec<&str> =
+        start[1..].iter().map(|word| if *word == "/etc/hongyan/hongyan.toml" { settings } else { *word }).collect();
+    let output = run(&args);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).starts_with("the setting listen is \"nowhere\""), "{}", stderr(&output));
+
+    let config = Layers::defaults().build().expect("the defaults are valid");
+    let stop_s: u64 = value("TimeoutStopSec").parse().expect("seconds");
+    assert!(stop_s * 1_000 >= config.gateway.drain_ms_max + 15_000, "{stop_s}");
+    let files: usize = value("LimitNOFILE").parse().expect("a number");
+    assert!(files > 2 * config.gateway.connections_max, "{files}");
+    assert_settings(unit.lines().filter_map(|line| line.strip_prefix("Environment=")));
+}
+
+/// That variables name settings.
+fn assert_settings<'a>(assignments: impl Iterator<Item = &'a str>) {
+    let variables: Vec<(String, String)> = assignments
+        .map(|text| text.split_once('=').expect("a name and a value"))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    assert!(!variables.is_empty() && variables.iter().all(|(name, _)| name.starts_with("HONGYAN_SERVER_")));
+    Layers::defaults().with_environment(variables).expect("every variable names a setting");
+}
+
+#[test]
+fn systemd_finds_nothing_wrong_with_the_unit() {
+    let folder = folder();
+    let unit = deployed("hongyan-server.service");
+    let file = folder.path().join("hongyan-server.service");
+    let here = env!("CARGO_BIN_EXE_hongyan-server");
+    std::fs::write(&file, unit.replace("/usr/local/bin/hongyan-server", here)).expect("it can be written");
+    match Command::new("systemd-analyze").arg("verify").arg(&file).output() {
+        Ok(output) => {
+            assert!(output.status.success(), "{}", stderr(&output));
+            assert!(!stderr(&output).contains("hongyan-server.service"), "{}", stderr(&output));
+        }
+        Err(error) => println!("NOT CHECKED: systemd-analyze: {error}"),
+    }
+}
+
+#[test]
+fn the_image_is_made_of_what_is_here_and_calls_the_binary_as_it_is() {
+    let file = deployed("Dockerfile").replace("\\\n", " ");
+    let after = |key: &str| file.lines().filter_map(|line| line.strip_prefix(key)).map(str::trim).collect::<Vec<_>>();
+    let list = |text: &str| serde_json::from_str::<Vec<String>>(text).expect("a list");
+    assert!(after("RUN ").iter().any(|line| line.contains("--profile server --package hongyan-server")));
+    let manifest = std::fs::read_to_string("../Cargo.toml").expect("it is there");
+    assert!(manifest.contains("[profile.server]"));
+    assert!(after("COPY ").contains(&"--from=build /src/target/server/hongyan-server /usr/local/bin/hongyan-server"));
+    for kept in deployed("Dockerfile.dockerignore").lines().filter_map(|line| line.strip_prefix('!')) {
+        assert!(Path::new("..").join(kept).exists(), "{kept}");
+    }
+    assert_eq!(after("USER "), ["10001:10001"], "it is not root");
+    assert_settings(after("ENV ").iter().flat_map(|line| line.split_whitespace()));
+
+    let entry = list(after("ENTRYPOINT ")[0]);
+    assert_eq!(entry, ["hongyan-server"]);
+    let (_, health) = after("HEALTHCHECK ")[0].split_once(" CMD ").expect("a command");
+    let [health, command] = [list(health)[1..].to_vec(), list(after("CMD ")[0])];
+    for words in [health, command] {
+        let words: Vec<&str> = words.iter().map(String::as_str).chain(["--help"]).collect();
+        assert!(run(&words).status.success(), "{words:?}");
+    }
+    // On every address and with nothing said about plain text, it does not start.
+    let folder = folder();
+    let output = run(&["serve", "--data", folder.path().to_str().expect("text"), "--listen", "0.0.0.0:7700"]);
+    assert!(stderr(&output).contains("is_insecure_allowed"), "{}", stderr(&output));
 }
 
 #[test]
