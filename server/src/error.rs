@@ -8,6 +8,8 @@ use hongyan_protocol::codes::Code;
 use hongyan_protocol::frame::WireError;
 use hongyan_protocol::ids::InvalidId;
 
+use crate::store::Failure;
+
 /// Why the server did not do something.
 #[derive(Debug)]
 pub struct Error {
@@ -15,6 +17,7 @@ pub struct Error {
     context: Cow<'static, str>,
     retry_after_ms: Option<i64>,
     source: Option<Source>,
+    is_conflict: bool,
 }
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -22,18 +25,19 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 impl Error {
     /// A refusal: the caller's fault or bad luck. The caller gets the context as its text.
     pub fn new(code: Code, context: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, context: context.into(), retry_after_ms: None, source: None }
+        Self { code, context: context.into(), retry_after_ms: None, source: None, is_conflict: false }
     }
 
     /// A failure of the server itself (70500). The context and the source are for the log; the caller learns nothing
     /// of them.
     pub fn internal(context: impl Into<Cow<'static, str>>, source: impl Into<Source>) -> Self {
-        Self {
-            code: Code::ACCOUNT_INTERNAL_ERROR,
-            context: context.into(),
-            retry_after_ms: None,
-            source: Some(source.into()),
-        }
+        Self { source: Some(source.into()), ..Self::new(Code::ACCOUNT_INTERNAL_ERROR, context) }
+    }
+
+    /// The store cannot be reached now, or nobody can say whether it kept what was done (70169): the same request, with
+    /// the same id, is answered once it is back. Context and source are for the log.
+    pub fn unreachable(context: impl Into<Cow<'static, str>>, source: impl Into<Source>) -> Self {
+        Self { source: Some(source.into()), ..Self::new(Code::ACCOUNT_TIMEOUT, context) }
     }
 
     /// Says how long to wait before trying again.
@@ -58,6 +62,11 @@ impl Error {
     /// Whether the server failed, so that it belongs in the log.
     pub fn is_internal(&self) -> bool {
         self.source.is_some()
+    }
+
+    /// Whether another server was in the way, so that the same operation may succeed now.
+    pub(crate) fn is_conflict(&self) -> bool {
+        self.is_conflict
     }
 
     /// What the client is told.
@@ -94,7 +103,13 @@ impl From<InvalidId> for Error {
 /// No room matches on what a database answers: a statement that fails is the server's failure.
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        Self::internal("the store failed", error)
+        match Failure::of(&error) {
+            Failure::Other => Self::internal("the store failed", error),
+            Failure::Disconnected => Self::unreachable("the store does not answer", error),
+            Failure::Conflict => {
+                Self { is_conflict: true, ..Self::unreachable("another server holds what this one needs", error) }
+            }
+        }
     }
 }
 

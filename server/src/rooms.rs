@@ -24,13 +24,15 @@ use crate::group::Groups;
 use crate::message::Messages;
 pub use crate::message::{Delivered, SendTicket};
 use crate::metrics::Metrics;
-use crate::store::{FolderLock, Store};
+use crate::store::{FolderLock, Place, Store};
 
 /// What the rooms are opened with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RoomsConfig {
-    /// Where the embedded store keeps its files. Made, for its owner alone, where it is missing.
+    /// What this server has to itself. Made, for its owner alone, where it is missing.
     pub data_folder: PathBuf,
+    /// Where the store is.
+    pub store: Place,
     /// How long the gateway waits without any frame before it takes a client for gone; clients are told.
     pub silence_ms_max: i64,
 }
@@ -75,7 +77,7 @@ impl Rooms {
     /// runs on the same folder.
     pub async fn open(config: RoomsConfig, clock: Clock, bus: Arc<Bus>, metrics: &Metrics) -> Result<Arc<Self>, Error> {
         let folder = FolderLock::take(&config.data_folder)?;
-        let store = Arc::new(Store::open_alone(&config.data_folder, clock.clone(), &folder, metrics).await?);
+        let store = Arc::new(Store::open_alone(&config.store, clock.clone(), &folder, metrics).await?);
         let apps = Arc::new(Apps::new(Arc::clone(&store), clock.clone()));
         let accounts = Accounts {
             store: Arc::clone(&store),
@@ -102,6 +104,11 @@ impl Rooms {
     /// server must stop.
     pub fn failed(&self) -> watch::Receiver<bool> {
         self.store.failed()
+    }
+
+    /// How often nobody could say what a commit left behind, while the store went on: sessions then compare what they have.
+    pub fn doubts(&self) -> watch::Receiver<u64> {
+        self.store.doubts()
     }
 
     /// The store behind this server.

@@ -49,6 +49,7 @@ impl Server {
         let sessions = Sessions::new(&metrics);
         let rooms_config = RoomsConfig {
             data_folder: config.data_folder.clone(),
+            store: config.place().map_err(|error| Error::new(Code::BAD_PARAMETER, error.0))?,
             silence_ms_max: i64::try_from(config.gateway.silence_ms_max).unwrap_or(i64::MAX),
         };
         let rooms = Rooms::open(rooms_config, clock.clone(), Arc::new(sessions.bus()), &metrics).await?;

@@ -2,12 +2,14 @@
 //! What the end-to-end tests stand on: real servers, real clients in folders of their own, and a network between them
 //! that breaks on command.
 //!
+//! * [`database`]: on which engine the servers run.
 //! * [`server`]: a server in this process. [`process`]: one in a process of its own, to be killed; a client likewise.
 //! * [`device`]: a client with recording listeners ([`recorder`]). [`wire`]: a client without an SDK, frame by frame.
 //! * [`proxy`]: the network between them. [`wait`]: waiting for what happens, without sleeping.
 //! * [`scrape`]: what a server shows of itself. [`view`]: messages in a form that can be compared. [`app`]: a tenant and its tickets.
 
 pub mod app;
+pub mod database;
 pub mod device;
 pub mod frames;
 pub mod net;

@@ -10,15 +10,14 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
 
 use hongyan_protocol::ids::SdkAppId;
-use hongyan_server::config::Config;
+use hongyan_server::config::{Config, StoreAddress};
 use hongyan_server::server::Server;
-use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::app::App;
 use super::device::{Device, DeviceSpec};
 use super::net;
-use super::server::{Endpoint, TestServer};
+use super::server::{Endpoint, Home, TestServer};
 use super::wait::within;
 
 /// What a process is to be. Absent in the process that runs the tests.
@@ -105,7 +104,7 @@ fn setting(name: &str) -> String {
 /// A real server in a process of its own.
 pub struct ServerProcess {
     process: Option<Process>,
-    folder: TempDir,
+    home: Home,
     endpoint: Endpoint,
 }
 
@@ -118,13 +117,13 @@ impl Deref for ServerProcess {
 }
 
 impl ServerProcess {
-    /// A new server on an empty folder.
+    /// A new server that keeps nothing yet.
     pub async fn start() -> Self {
         // Its first start is in this process, which tells the key of the app that it makes.
         let mut first = TestServer::start().await;
         first.stop().await;
-        let (folder, endpoint) = first.into_parts();
-        let mut server = Self { process: None, folder, endpoint };
+        let (home, endpoint) = first.into_parts();
+        let mut server = Self { process: None, home, endpoint };
         server.start_again().await;
         server
     }
@@ -134,11 +133,15 @@ impl ServerProcess {
         self.process = None;
     }
 
-    /// Starts on the same folder and port.
+    /// Starts with what it kept, on the same port.
     pub async fn start_again(&mut self) {
-        let folder = self.folder.path().to_str().expect("a temporary folder has a plain name");
         let listen = self.addr().to_string();
-        let mut process = Process::start("server", &[("ROLE_FOLDER", folder), ("ROLE_LISTEN", &listen)]);
+        let settings = [
+            ("ROLE_FOLDER", path_text(self.home.folder())),
+            ("ROLE_STORE", self.home.store()),
+            ("ROLE_LISTEN", &listen),
+        ];
+        let mut process = Process::start("server", &settings);
         process.line_with(&format!("{SAYS}listening")).await;
         self.process = Some(process);
     }
@@ -149,6 +152,7 @@ fn serve() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
     runtime.block_on(async {
         let mut config = Config::for_folder(setting("ROLE_FOLDER"));
+        config.store = StoreAddress(setting("ROLE_STORE"));
         // A crowd logs in at once; the rates have tests of their own.
         config.gateway.logins_per_second = 100_000;
         config.gateway.logins_burst = 100_000;

@@ -6,12 +6,13 @@ use std::ops::Deref;
 use std::path::Path;
 
 use hongyan_protocol::clock::Clock;
-use hongyan_server::config::Config;
+use hongyan_server::config::{Config, StoreAddress};
 use hongyan_server::server::Server;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::app::App;
+use super::database::TestDatabase;
 use super::device::DeviceSpec;
 use super::net;
 use super::proxy::Proxy;
@@ -60,11 +61,37 @@ impl Endpoint {
     }
 }
 
-/// A server and the folder it works in.
+/// What a server keeps: its folder, and its database where it does not run on SQLite.
+pub struct Home {
+    folder: TempDir,
+    database: Option<TestDatabase>,
+}
+
+impl Home {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the server");
+        Self { folder, database: TestDatabase::create().await }
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn database(&self) -> Option<&TestDatabase> {
+        self.database.as_ref()
+    }
+
+    /// The setting `store` of its server.
+    pub fn store(&self) -> &str {
+        self.database.as_ref().map_or("sqlite", TestDatabase::address)
+    }
+}
+
+/// A server and what it keeps.
 pub struct TestServer {
     /// Nothing while it is stopped.
     server: Option<Server>,
-    folder: TempDir,
+    home: Home,
     clock: Clock,
     endpoint: Endpoint,
 }
@@ -78,20 +105,16 @@ impl Deref for TestServer {
 }
 
 impl TestServer {
-    /// A new server on an empty folder.
+    /// A new server that keeps nothing yet.
     pub async fn start() -> Self {
-        Self::start_in(tempfile::tempdir().expect("a folder for the server")).await
-    }
-
-    /// A server on a folder that may hold data.
-    pub async fn start_in(folder: TempDir) -> Self {
+        let home = Home::new().await;
         let clock = Clock::system();
         let listener = net::bind().await;
         let addr = listener.local_addr().expect("a bound listener has an address");
-        let server = serve(folder.path(), listener, clock.clone()).await;
+        let server = serve(&home, listener, clock.clone()).await;
         let (id, key) = server.demo_app();
         let endpoint = Endpoint { addr, app: App { id, key } };
-        Self { server: Some(server), folder, clock, endpoint }
+        Self { server: Some(server), home, clock, endpoint }
     }
 
     pub fn clock(&self) -> &Clock {
@@ -99,7 +122,12 @@ impl TestServer {
     }
 
     pub fn folder(&self) -> &Path {
-        self.folder.path()
+        self.home.folder()
+    }
+
+    /// Its database, where it does not run on SQLite.
+    pub fn database(&self) -> Option<&TestDatabase> {
+        self.home.database()
     }
 
     /// A second tenant.
@@ -126,21 +154,22 @@ impl TestServer {
         within("the server's end", server.shutdown()).await;
     }
 
-    /// Starts again on the same folder and port.
+    /// Starts again with what it kept, on the same port.
     pub async fn start_again(&mut self) {
         let listener = net::bind_again(self.addr()).await;
-        self.server = Some(serve(self.folder.path(), listener, self.clock.clone()).await);
+        self.server = Some(serve(&self.home, listener, self.clock.clone()).await);
     }
 
     /// What a stopped server leaves behind.
-    pub fn into_parts(self) -> (TempDir, Endpoint) {
+    pub fn into_parts(self) -> (Home, Endpoint) {
         assert!(self.server.is_none(), "the server is stopped");
-        (self.folder, self.endpoint)
+        (self.home, self.endpoint)
     }
 }
 
-async fn serve(folder: &Path, listener: TcpListener, clock: Clock) -> Server {
-    let mut config = Config::for_folder(folder);
+async fn serve(home: &Home, listener: TcpListener, clock: Clock) -> Server {
+    let mut config = Config::for_folder(home.folder());
+    config.store = StoreAddress(home.store().to_owned());
     config.admin.listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     let server = Server::start_with_clock(config, listener, clock);
     within("a server", server).await.unwrap_or_else(|error| panic!("the server does not start: {error}"))

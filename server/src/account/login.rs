@@ -29,21 +29,34 @@ impl Accounts {
             Expected { sdk_app_id: login.sdk_app_id, user_id: Some(user.as_str()), now_s: now_ms.div_euclid(1_000) };
         let sig = usersig::verify(&login.user_sig, &config.app.key, &expected)
             .map_err(|error| Error::new(error.code(), error.to_string()))?;
-        let mut write = self.store.begin().await?;
-        let account = queries::raise_login_epoch(&mut write, login.sdk_app_id, &user, now_ms).await?;
-        let slot = Slot { device: login.client.device_id, platform: login.client.platform, epoch: account.login_epoch };
-        let kick = take_slot(&mut write, &config, &user, &slot, now_ms).await?;
-        let bus = Arc::clone(&self.bus);
-        write.commit(move || kick.into_iter().for_each(|hint| bus.publish(hint))).await?;
+        let account = self.store.write(|write| self.take_place(write, login, &config, &user, now_ms)).await?;
         let claims = Claims {
             app: login.sdk_app_id,
             user,
-            device: slot.device,
-            platform: slot.platform,
-            epoch: slot.epoch,
+            device: login.client.device_id,
+            platform: login.client.platform,
+            epoch: account.login_epoch,
             expires_s: sig.expires_at_s(),
         };
         Ok(self.opened(session, claims, account))
+    }
+
+    /// Raises the user's login epoch and gives the login its place. The account's row is held from the first statement
+    /// on, so that logins of one user follow one another, on whichever servers.
+    async fn take_place(
+        &self,
+        mut write: Write,
+        login: &Login,
+        config: &AppConfig,
+        user: &UserId,
+        now_ms: i64,
+    ) -> Result<Account, Error> {
+        let account = queries::raise_login_epoch(&mut write, login.sdk_app_id, user, now_ms).await?;
+        let slot = Slot { device: login.client.device_id, platform: login.client.platform, epoch: account.login_epoch };
+        let kick = take_slot(&mut write, config, user, &slot, now_ms).await?;
+        let bus = Arc::clone(&self.bus);
+        write.commit(move || kick.into_iter().for_each(|hint| bus.publish(hint))).await?;
+        Ok(account)
     }
 
     pub(crate) async fn resume(&self, session: SessionId, resume: &Resume) -> Result<Opened, Error> {
@@ -65,7 +78,10 @@ impl Accounts {
     }
 
     pub(crate) async fn logout(&self, caller: &Caller) -> Result<Done, Error> {
-        let mut write = self.store.begin().await?;
+        self.store.write(|write| self.give_up_place(write, caller)).await
+    }
+
+    async fn give_up_place(&self, mut write: Write, caller: &Caller) -> Result<Done, Error> {
         queries::delete_slots(&mut write, caller.app, &caller.user, &[(caller.device, caller.epoch)]).await?;
         // A session of the same login may have been taken up while this was on its way: it has no place any more.
         let hint = Hint::Kick {

@@ -12,6 +12,7 @@ use super::{Accounts, queries};
 use crate::bus::Hint;
 use crate::error::Error;
 use crate::rooms::Caller;
+use crate::store::Write;
 
 impl Accounts {
     pub(crate) async fn get_profiles(&self, caller: &Caller, params: GetProfiles) -> Result<Profiles, Error> {
@@ -32,8 +33,16 @@ impl Accounts {
                 return Err(Code::PROFILE_INVALID_VALUE.into());
             }
         }
+        self.store.write(|write| self.write_self_info(write, caller, &params)).await
+    }
+
+    async fn write_self_info(
+        &self,
+        mut write: Write,
+        caller: &Caller,
+        params: &SetSelfInfo,
+    ) -> Result<SelfInfo, Error> {
         let (nick, face_url) = (params.nick.as_deref(), params.face_url.as_deref());
-        let mut write = self.store.begin().await?;
         let account = queries::set_profile(&mut write, caller.app, &caller.user, nick, face_url).await?;
         let info = SelfInfo { version: account.version, profile: account.profile };
         let hint = Hint::Event {

@@ -9,7 +9,7 @@ use hongyan_protocol::ids::{DeviceId, SdkAppId, UserId, Version};
 
 use super::policy::Slot;
 use crate::error::Error;
-use crate::store::{Connection, Write, execute, fetch_all, fetch_optional, json_rows};
+use crate::store::{Connection, Write, execute, fetch_all, fetch_optional};
 
 /// More places than the policies leave one user.
 const SLOTS_MAX: i64 = 100;
@@ -100,9 +100,9 @@ pub(crate) async fn list_profiles(
         on,
         ProfileRow,
         "select a.app, a.user_id, a.nick, a.face_url
-         from json_each($1) as r
-         join account as a on a.app = cast(r.value->>0 as bigint) and a.user_id = r.value->>1",
-        json_rows(users)
+         from {rows $1 as r(app bigint, user_id text)}
+         join account as a on a.app = r.app and a.user_id = r.user_id";
+        users
     )?;
     rows.into_iter()
         .map(|row| {
@@ -131,12 +131,15 @@ pub(crate) async fn raise_versions(
         on,
         VersionRow,
         "update account
-         set version = version + $3
-         where app = $1 and user_id in (select r.value->>0 from json_each($2) as r)
+         set version = version + $1
+         where (app, user_id) in (select a.app, a.user_id
+                                  from {rows $2 as r(app bigint, user_id text)}
+                                  join account as a on a.app = r.app and a.user_id = r.user_id
+                                  order by a.app, a.user_id
+                                  {for update of a})
          returning user_id, version",
-        app.get(),
-        json_rows(&users.iter().map(|user| (user,)).collect::<Vec<_>>()),
-        count
+        count;
+        &users.iter().map(|user| (app, user)).collect::<Vec<_>>()
     )?;
     rows.into_iter().map(|row| Ok((UserId::parse(row.user_id)?, Version::parse(row.version)?))).collect()
 }
@@ -257,10 +260,10 @@ pub(crate) async fn delete_slots(
         on,
         "delete from login_slot
          where app = $1 and user_id = $2
-         and (device, epoch) in (select r.value->>0, cast(r.value->>1 as bigint) from json_each($3) as r)",
+         and (device, epoch) in (select r.device, r.epoch from {rows $3 as r(device text, epoch bigint)})",
         app.get(),
-        user.as_str(),
-        json_rows(slots)
+        user.as_str();
+        slots
     )?;
     Ok(())
 }

@@ -16,7 +16,7 @@ use hongyan_protocol::ids::SdkAppId;
 use rand::RngCore;
 
 use crate::error::Error;
-use crate::store::Store;
+use crate::store::{Store, Write};
 use settings::{SettingRow, Settings};
 
 /// Where the numbers of apps begin: ten digits, as app developers know them.
@@ -82,17 +82,26 @@ impl Apps {
         if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
             return Err(Error::new(Code::BAD_PARAMETER, "an app's name is 1 to 100 bytes without control characters"));
         }
-        self.insert(name, false).await
+        self.store.write(|write| self.insert(write, name, false)).await
     }
 
     /// Makes the demo app where the store has no app at all; nothing where there is one already.
     pub async fn create_demo_if_empty(&self) -> Result<Option<App>, Error> {
-        let last = queries::find_last(&mut self.store.read().await?).await?;
-        if last.is_some() { Ok(None) } else { self.insert(DEMO_NAME, true).await.map(Some) }
+        if queries::find_last(&mut self.store.read().await?).await?.is_some() {
+            return Ok(None);
+        }
+        self.store
+            .write(|mut write| async {
+                // Another server may be starting too.
+                if queries::find_last(&mut write).await?.is_some() {
+                    return Ok(None);
+                }
+                self.insert(write, DEMO_NAME, true).await.map(Some)
+            })
+            .await
     }
 
-    async fn insert(&self, name: &str, is_demo: bool) -> Result<App, Error> {
-        let mut write = self.store.begin().await?;
+    async fn insert(&self, mut write: Write, name: &str, is_demo: bool) -> Result<App, Error> {
         let last = queries::find_last(&mut write).await?;
         let app = App {
             sdk_app_id: SdkAppId::parse(last.map_or(FIRST_APP, |last| last + 1))?,
@@ -132,10 +141,13 @@ impl Apps {
     pub async fn set(&self, app: SdkAppId, name: &str, value: &str) -> Result<(), Error> {
         let row = SettingRow::get(name)?;
         row.check(value)?;
-        let mut write = self.store.begin().await?;
-        queries::find(&mut write, app).await?.ok_or_else(|| not_found(app))?;
-        queries::set(&mut write, app, row.name, value).await?;
-        write.commit(|| {}).await
+        self.store
+            .write(|mut write| async {
+                queries::find(&mut write, app).await?.ok_or_else(|| not_found(app))?;
+                queries::set(&mut write, app, row.name, value).await?;
+                write.commit(|| {}).await
+            })
+            .await
     }
 
     /// An app and its settings, at most a second old: 70020 where there is no such app.

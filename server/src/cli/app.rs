@@ -12,7 +12,7 @@ use super::usersig::parse_app;
 use super::{Failure, SettingsArgs, say};
 use crate::app::settings::{Effect, SETTINGS, SettingRow};
 use crate::app::{App, Apps};
-use crate::store::Store;
+use crate::store::{Place, Store};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AppCommand {
@@ -71,13 +71,16 @@ impl AppCommand {
 }
 
 pub(super) async fn run(command: AppCommand, out: &mut dyn Write) -> Result<(), Failure> {
-    let folder = command.settings().config()?.data_folder;
+    let place = command.settings().config()?.place()?;
     // A folder that is not there yet is made by `create` alone: elsewhere it is a mistyped name.
-    if !matches!(command, AppCommand::Create { .. }) && !folder.is_dir() {
+    if let Place::Folder(folder) = &place
+        && !matches!(command, AppCommand::Create { .. })
+        && !folder.is_dir()
+    {
         return Err(Failure(format!("there is no data folder {}", folder.display())));
     }
     let clock = Clock::system();
-    let store = Arc::new(Store::open(&folder, clock.clone()).await?);
+    let store = Arc::new(Store::open(&place, clock.clone()).await?);
     let outcome = run_on(&Apps::new(Arc::clone(&store), clock), command, out).await;
     store.close().await;
     outcome

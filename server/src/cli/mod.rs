@@ -52,10 +52,13 @@ struct SettingsArgs {
     /// The data folder, over file and environment
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Where the store is: sqlite, or postgres://user:password@host/database
+    #[arg(long, value_name = "STORE")]
+    store: Option<String>,
 }
 
 impl SettingsArgs {
-    /// Defaults, file and environment, and the data folder over them.
+    /// Defaults, file and environment, and what the command line says over them.
     fn layers(&self) -> Result<Layers, ConfigError> {
         let mut layers = Layers::defaults();
         if let Some(file) = &self.config {
@@ -65,8 +68,11 @@ impl SettingsArgs {
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
         layers = layers.with_environment(variables)?;
-        match &self.data {
-            Some(folder) => layers.with_value("data_folder", &folder.to_string_lossy(), "--data"),
+        if let Some(folder) = &self.data {
+            layers = layers.with_value("data_folder", &folder.to_string_lossy(), "--data")?;
+        }
+        match &self.store {
+            Some(store) => layers.with_value("store", store, "--store"),
             None => Ok(layers),
         }
     }

@@ -4,6 +4,7 @@
 //! `config.default.toml` names every key with its meaning, unit and default; [`layers`] lays file, environment
 //! and flags over it. What is unknown or of the wrong kind stops the start with a sentence that names it.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,11 @@ pub mod layers;
 mod tests;
 
 pub use layers::Layers;
+
+use crate::store::Place;
+
+/// The embedded engine's name in the setting `store`.
+const STORE_SQLITE: &str = "sqlite";
 
 /// Why the settings cannot be used: a sentence that names the setting, its value and where it was found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +34,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the server keeps all it has.
     pub data_folder: PathBuf,
+    /// Where accounts, groups and messages are stored.
+    pub store: StoreAddress,
     /// Whether plain text is allowed beyond loopback.
     pub is_insecure_allowed: bool,
     /// Where the demo app may be used.
@@ -38,6 +46,18 @@ pub struct Config {
     pub log: LogConfig,
     /// Sockets, sessions and their limits.
     pub gateway: GatewayConfig,
+}
+
+/// Where the store is: `sqlite`, or the address of a database.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct StoreAddress(pub String);
+
+/// Without the password.
+impl fmt::Debug for StoreAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.split("://").next().unwrap_or_default())
+    }
 }
 
 /// Where the demo app may be used.
@@ -181,6 +201,20 @@ impl Config {
         config
     }
 
+    /// Where the store is.
+    pub fn place(&self) -> Result<Place, ConfigError> {
+        let address = self.store.0.as_str();
+        if address == STORE_SQLITE {
+            return Ok(Place::Folder(self.data_folder.clone()));
+        }
+        // Whatever it is, it may hold a password.
+        let is_postgres = ["postgres://", "postgresql://"].iter().any(|scheme| address.starts_with(scheme));
+        let options = is_postgres.then(|| address.parse().ok()).flatten();
+        options.map(|options| Place::Postgres(Box::new(options))).ok_or_else(|| {
+            ConfigError("the setting store is neither sqlite nor an address like postgres://user@host/database".into())
+        })
+    }
+
     /// Checks what one value alone does not show.
     pub fn check(&self) -> Result<(), ConfigError> {
         let gateway = &self.gateway;
@@ -208,6 +242,7 @@ impl Config {
         }
         self.log.check()?;
         self.admin.check()?;
+        self.place()?;
         if !self.listen.ip().is_loopback() && !self.is_insecure_allowed {
             return Err(ConfigError(format!(
                 "the setting listen is {}, which is not a loopback address: plain text is carried there only \

@@ -9,7 +9,7 @@ use hongyan_protocol::message::{Change, ChangeKind, ChangePage, GetChanges};
 use super::Conversations;
 use crate::error::Error;
 use crate::rooms::Caller;
-use crate::store::{Connection, Write, execute, fetch_all, json_rows};
+use crate::store::{Connection, Write, execute, fetch_all};
 
 impl Conversations {
     pub(crate) async fn get_changes(&self, caller: &Caller, params: GetChanges) -> Result<ChangePage, Error> {
@@ -69,9 +69,9 @@ pub(crate) async fn insert(on: &mut Write, changes: &[(LogId, &Change)]) -> Resu
     execute!(
         on,
         "insert into log_change (log, change_seq, server_ms, body)
-         select cast(r.value->>0 as bigint), cast(r.value->>1 as bigint), cast(r.value->>2 as bigint), r.value->>3
-         from json_each($1) as r",
-        json_rows(&rows)
+         select r.log, r.change_seq, r.server_ms, r.body
+         from {rows $1 as r(log bigint, change_seq bigint, server_ms bigint, body text)}";
+        &rows
     )?;
     Ok(())
 }

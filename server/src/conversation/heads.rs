@@ -16,7 +16,7 @@ use super::{Conversations, logs, rows};
 use crate::error::Error;
 use crate::message::queries::{Stored, text_bytes};
 use crate::rooms::Caller;
-use crate::store::{Connection, fetch_all, fetch_optional, json_rows};
+use crate::store::{Connection, fetch_all, fetch_optional};
 use crate::{account, group, message};
 
 /// What the heads of one page may take of a frame. The rest is for the profile and the envelope.
@@ -58,15 +58,15 @@ async fn is_behind(on: &mut Connection, caller: &Caller, probes: &[Probe]) -> Re
     let beyond = fetch_optional!(
         on,
         (i64,),
-        "select cast(r.value->>0 as bigint)
-         from json_each($1) as r
-         left join conversation as c on c.app = $2 and c.user_id = $3 and c.log = cast(r.value->>0 as bigint)
+        "select r.log
+         from {rows $3 as r(log bigint, max_seq bigint)}
+         left join conversation as c on c.app = $1 and c.user_id = $2 and c.log = r.log
          left join log as l on l.id = c.log
-         where coalesce(c.visible_to, l.max_seq, 0) < cast(r.value->>1 as bigint)
+         where coalesce(c.visible_to, l.max_seq, 0) < r.max_seq
          limit 1",
-        json_rows(&rows),
         caller.app.get(),
-        caller.user.as_str()
+        caller.user.as_str();
+        &rows
     )?;
     Ok(beyond.is_some())
 }

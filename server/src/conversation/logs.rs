@@ -4,7 +4,7 @@
 use hongyan_protocol::ids::{ChangeSeq, GroupId, LogId, LogKey, SdkAppId, Seq, UserId};
 
 use crate::error::Error;
-use crate::store::{Connection, Write, execute, fetch_all, fetch_optional, json_rows};
+use crate::store::{Connection, Write, execute, fetch_all, fetch_optional};
 
 /// The kinds of log, as the store numbers them.
 pub(crate) const KIND_C2C: i64 = 0;
@@ -89,8 +89,10 @@ pub(crate) async fn find_c2c(
     .transpose()
 }
 
-/// The logs between those of the pairs that have one.
-pub(crate) async fn list_c2c(on: &mut Connection, pairs: &[Pair]) -> Result<Vec<LogHead>, Error> {
+/// The logs between those of the pairs that have one, held until the commit: who gives places in a log, reads or writes
+/// the rows of its members, or tells of changes in it, holds its row. Several are held in the order of their ids, those
+/// between users before those of groups.
+pub(crate) async fn lock_c2c(on: &mut Write, pairs: &[Pair]) -> Result<Vec<LogHead>, Error> {
     if pairs.is_empty() {
         return Ok(Vec::new());
     }
@@ -98,10 +100,11 @@ pub(crate) async fn list_c2c(on: &mut Connection, pairs: &[Pair]) -> Result<Vec<
         on,
         LogRow,
         "select l.id, l.app, l.kind, l.low, l.high, l.max_seq, l.counted, l.change_seq, l.member_version, l.last_ms
-         from json_each($1) as r
-         join log as l on l.app = cast(r.value->>0 as bigint) and l.low = r.value->>1 and l.high = r.value->>2
-           and l.kind = 0",
-        json_rows(pairs)
+         from {rows $1 as r(app bigint, low text, high text)}
+         join log as l on l.app = r.app and l.low = r.low and l.high = r.high and l.kind = 0
+         order by l.id
+         {for update of l}";
+        pairs
     )?
     .into_iter()
     .map(LogHead::try_from)
@@ -113,12 +116,12 @@ pub(crate) async fn insert_c2c(on: &mut Write, pairs: &[Pair], active_ms: i64) -
     execute!(
         on,
         "insert into log (app, kind, low, high, max_seq, counted, change_seq, member_version, last_ms, active_ms)
-         select cast(r.value->>0 as bigint), 0, r.value->>1, r.value->>2, 0, 0, 0, 0, 0, $2
-         from json_each($1) as r
+         select r.app, 0, r.low, r.high, 0, 0, 0, 0, 0, $1
+         from {rows $2 as r(app bigint, low text, high text)}
          where true
          on conflict (app, low, high) where kind = 0 do nothing",
-        json_rows(pairs),
-        active_ms
+        active_ms;
+        pairs
     )?;
     Ok(())
 }
@@ -145,7 +148,8 @@ pub(crate) async fn insert_group(
     .try_into()
 }
 
-pub(crate) async fn list(on: &mut Connection, logs: &[LogId]) -> Result<Vec<LogHead>, Error> {
+/// The heads of logs, held until the commit.
+pub(crate) async fn lock(on: &mut Write, logs: &[LogId]) -> Result<Vec<LogHead>, Error> {
     if logs.is_empty() {
         return Ok(Vec::new());
     }
@@ -153,21 +157,37 @@ pub(crate) async fn list(on: &mut Connection, logs: &[LogId]) -> Result<Vec<LogH
         on,
         LogRow,
         "select l.id, l.app, l.kind, l.low, l.high, l.max_seq, l.counted, l.change_seq, l.member_version, l.last_ms
-         from json_each($1) as r
-         join log as l on l.id = cast(r.value->>0 as bigint)",
-        json_rows(&logs.iter().map(|log| (log,)).collect::<Vec<_>>())
+         from {rows $1 as r(id bigint)}
+         join log as l on l.id = r.id
+         order by l.kind, l.id
+         {for update of l}";
+        &logs.iter().map(|log| (log,)).collect::<Vec<_>>()
     )?
     .into_iter()
     .map(LogHead::try_from)
     .collect()
 }
 
+/// The head of a log that must exist, held until the commit.
+pub(crate) async fn lock_one(on: &mut Write, log: LogId) -> Result<LogHead, Error> {
+    lock(on, &[log]).await?.pop().ok_or_else(|| missing(log))
+}
+
 /// A log that must exist.
 pub(crate) async fn get(on: &mut Connection, log: LogId) -> Result<LogHead, Error> {
-    list(on, &[log])
-        .await?
-        .pop()
-        .ok_or_else(|| Error::internal(format!("reading log {log}"), "a row points at a log that is not there"))
+    let row = fetch_optional!(
+        on,
+        LogRow,
+        "select id, app, kind, low, high, max_seq, counted, change_seq, member_version, last_ms
+         from log
+         where id = $1",
+        log.get()
+    )?;
+    row.ok_or_else(|| missing(log))?.try_into()
+}
+
+fn missing(log: LogId) -> Error {
+    Error::internal(format!("reading log {log}"), "a row points at a log that is not there")
 }
 
 /// Writes heads as they are now. The time at which a log was active never falls.
@@ -179,16 +199,13 @@ pub(crate) async fn set_heads(on: &mut Write, heads: &[&LogHead], active_ms: i64
     execute!(
         on,
         "update log
-         set max_seq = cast(r.value->>1 as bigint),
-             counted = cast(r.value->>2 as bigint),
-             change_seq = cast(r.value->>3 as bigint),
-             member_version = cast(r.value->>4 as bigint),
-             last_ms = cast(r.value->>5 as bigint),
-             active_ms = case when active_ms > $2 then active_ms else $2 end
-         from json_each($1) as r
-         where log.id = cast(r.value->>0 as bigint)",
-        json_rows(&rows),
-        active_ms
+         set max_seq = r.max_seq, counted = r.counted, change_seq = r.change_seq, member_version = r.member_version,
+             last_ms = r.last_ms, active_ms = case when active_ms > $1 then active_ms else $1 end
+         from {rows $2 as r(id bigint, max_seq bigint, counted bigint, change_seq bigint, member_version bigint,
+                            last_ms bigint)}
+         where log.id = r.id",
+        active_ms;
+        &rows
     )?;
     Ok(())
 }

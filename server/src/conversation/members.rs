@@ -8,7 +8,7 @@ use hongyan_protocol::ids::{LogId, LogKey, UserId};
 
 use super::logs::LogHead;
 use crate::error::Error;
-use crate::store::{Connection, fetch_all, json_rows};
+use crate::store::{Connection, fetch_all};
 
 /// How many users all remembered lists hold together. Beyond that all are forgotten and read again.
 const REMEMBERED_USERS_MAX: usize = 1_000_000;
@@ -25,11 +25,11 @@ pub(crate) async fn list(on: &mut Connection, logs: &[LogId]) -> Result<HashMap<
         on,
         MemberRow,
         "select c.log, c.user_id
-         from json_each($1) as r
-         join conversation as c on c.log = cast(r.value->>0 as bigint)
+         from {rows $1 as r(log bigint)}
+         join conversation as c on c.log = r.log
          where c.visible_to is null
-         order by c.log, c.user_id",
-        json_rows(&logs.iter().map(|log| (log,)).collect::<Vec<_>>())
+         order by c.log, c.user_id";
+        &logs.iter().map(|log| (log,)).collect::<Vec<_>>()
     )?;
     let mut members: HashMap<LogId, Vec<UserId>> = HashMap::new();
     for row in rows {

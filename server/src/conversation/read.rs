@@ -37,9 +37,11 @@ impl Conversations {
     pub(crate) async fn mark_read(&self, caller: &Caller, params: MarkRead) -> Result<ConversationStates, Error> {
         let kinds = match (&params.of, params.up_to) {
             (ReadScope::One(target), up_to) => {
-                let mut write = self.store.begin().await?;
-                let moves = find_move(&mut write, caller, target, up_to).await?.into_iter().collect();
-                return self.commit_moves(write, caller, moves, Shown::Elsewhere).await;
+                let read = self.store.write(|mut write| async {
+                    let moves = find_move(&mut write, caller, target, up_to).await?.into_iter().collect();
+                    self.commit_moves(write, caller, moves, Shown::Elsewhere).await
+                });
+                return read.await;
             }
             (ReadScope::AllC2c, ReadPosition::End) => [KIND_C2C, KIND_C2C],
             (ReadScope::AllGroups, ReadPosition::End) => [KIND_GROUP, KIND_GROUP],
@@ -50,16 +52,26 @@ impl Conversations {
         };
         let mut beyond = None;
         loop {
-            let mut write = self.store.begin().await?;
-            let mut moves = list_moves(&mut write, caller, kinds, beyond).await?;
-            if moves.len() <= MOVES_MAX {
-                return self.commit_moves(write, caller, moves, Shown::Elsewhere).await;
+            let read = self.store.write(|write| self.read_some(write, caller, kinds, beyond));
+            match read.await? {
+                (states, None) => return Ok(states),
+                // Each conversation is read once: those that go on meanwhile do not keep this going.
+                (_, last) => beyond = last,
             }
-            moves.truncate(MOVES_MAX);
-            // Each conversation is read once: those that go on meanwhile do not keep this going.
-            beyond = moves.last().map(|change| change.head.id);
-            self.commit_moves(write, caller, moves, Shown::Everywhere).await?;
         }
+    }
+
+    /// Reads conversations of the kinds to their ends, those beyond a log, and says behind which one others follow.
+    async fn read_some(
+        &self,
+        mut write: Write,
+        caller: &Caller,
+        kinds: [i64; 2],
+        beyond: Option<LogId>,
+    ) -> Result<(ConversationStates, Option<LogId>), Error> {
+        let (moves, last) = list_moves(&mut write, caller, kinds, beyond).await?;
+        let shown = if last.is_some() { Shown::Everywhere } else { Shown::Elsewhere };
+        Ok((self.commit_moves(write, caller, moves, shown).await?, last))
     }
 
     /// Writes the moves of one operation and tells of them.
@@ -116,7 +128,7 @@ impl Conversations {
 
 /// The move that reading one conversation makes, if it makes any.
 async fn find_move(
-    on: &mut Connection,
+    on: &mut Write,
     caller: &Caller,
     target: &Target,
     up_to: ReadPosition,
@@ -124,12 +136,12 @@ async fn find_move(
     let head = match target {
         Target::Group(id) => {
             let info = group::queries::get(on, caller.app, id).await?;
-            logs::get(on, info.log).await?
+            logs::lock_one(on, info.log).await?
         }
         Target::User(peer) => {
             let (low, high) = pair(&caller.user, peer);
             match logs::find_c2c(on, caller.app, &low, &high).await? {
-                Some(head) => head,
+                Some(head) => logs::lock_one(on, head.id).await?,
                 None => return Ok(None),
             }
         }
@@ -179,14 +191,14 @@ struct UnreadRow {
     log: i64,
 }
 
-/// The moves that reading all conversations of the kinds to their ends makes: the first of them beyond a log,
-/// and one more.
+/// The moves that reading conversations of the kinds to their ends makes, the first of them beyond a log; and the last
+/// log that was looked at, where others follow.
 async fn list_moves(
-    on: &mut Connection,
+    on: &mut Write,
     caller: &Caller,
     kinds: [i64; 2],
     beyond: Option<LogId>,
-) -> Result<Vec<Move>, Error> {
+) -> Result<(Vec<Move>, Option<LogId>), Error> {
     let unread = fetch_all!(
         on,
         UnreadRow,
@@ -205,8 +217,10 @@ async fn list_moves(
         i64::try_from(MOVES_MAX + 1).expect("a page fits"),
         beyond.map_or(0, LogId::get)
     )?;
-    let ids = unread.into_iter().map(|row| LogId::parse(row.log)).collect::<Result<Vec<_>, _>>()?;
-    let heads = logs::list(on, &ids).await?;
+    let mut ids = unread.into_iter().map(|row| LogId::parse(row.log)).collect::<Result<Vec<_>, _>>()?;
+    let last = if ids.len() > MOVES_MAX { ids.get(MOVES_MAX - 1).copied() } else { None };
+    ids.truncate(MOVES_MAX);
+    let heads = logs::lock(on, &ids).await?;
     let wanted: Vec<_> = ids.iter().map(|log| (caller.app, caller.user.clone(), *log)).collect();
     let mut rows = rows::list(on, &wanted).await?;
     let mut moves: Vec<Move> = heads
@@ -214,13 +228,17 @@ async fn list_moves(
         .filter_map(|head| {
             let mut row = rows.remove(&(head.id, caller.user.clone()))?;
             let Left { visible_to, counted, ms } = row.end(&head);
+            if visible_to <= row.read_seq {
+                // Read meanwhile, before it was held.
+                return None;
+            }
             row.read_seq = visible_to;
             (row.base_counted, row.base_own) = (counted, row.own_counted);
             Some(Move { row, head, seq_ms: ms })
         })
         .collect();
     moves.sort_by_key(|change| change.head.id);
-    Ok(moves)
+    Ok((moves, last))
 }
 
 /// The rows as an event carries them. There is at least one.

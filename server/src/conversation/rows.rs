@@ -8,7 +8,7 @@ use hongyan_protocol::ids::{LogId, LogKey, SdkAppId, Seq, UserId, Version};
 
 use super::logs::LogHead;
 use crate::error::Error;
-use crate::store::{Connection, Write, execute, fetch_all, fetch_optional, json_rows};
+use crate::store::{Connection, Write, execute, fetch_all, fetch_optional};
 
 /// A user's own row of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,10 +131,9 @@ pub(crate) async fn list(
         ConversationRow,
         "select c.user_id, c.log, c.visible_from, c.visible_to, c.left_counted, c.left_ms, c.read_seq,
                 c.base_counted, c.base_own, c.own_counted, c.version
-         from json_each($1) as r
-         join conversation as c on c.app = cast(r.value->>0 as bigint) and c.user_id = r.value->>1
-           and c.log = cast(r.value->>2 as bigint)",
-        json_rows(wanted)
+         from {rows $1 as r(app bigint, user_id text, log bigint)}
+         join conversation as c on c.app = r.app and c.user_id = r.user_id and c.log = r.log";
+        wanted
     )?;
     rows.into_iter().map(OwnRow::try_from).map(|row| row.map(|row| ((row.log, row.user.clone()), row))).collect()
 }
@@ -145,11 +144,11 @@ pub(crate) async fn insert_c2c(on: &mut Write, rows: &[(SdkAppId, UserId, LogId)
         on,
         "insert into conversation (app, user_id, log, visible_from, visible_to, left_counted, left_ms, read_seq,
                                    base_counted, base_own, own_counted, version)
-         select cast(r.value->>0 as bigint), r.value->>1, cast(r.value->>2 as bigint), 1, null, 0, 0, 0, 0, 0, 0, 0
-         from json_each($1) as r
+         select r.app, r.user_id, r.log, 1, null, 0, 0, 0, 0, 0, 0, 0
+         from {rows $1 as r(app bigint, user_id text, log bigint)}
          where true
-         on conflict (app, user_id, log) do nothing",
-        json_rows(rows)
+         on conflict (app, user_id, log) do nothing";
+        rows
     )?;
     Ok(())
 }
@@ -159,11 +158,10 @@ pub(crate) async fn set_own_counted(on: &mut Write, rows: &[(SdkAppId, UserId, L
     execute!(
         on,
         "update conversation
-         set own_counted = cast(r.value->>3 as bigint)
-         from json_each($1) as r
-         where conversation.app = cast(r.value->>0 as bigint) and conversation.user_id = r.value->>1
-           and conversation.log = cast(r.value->>2 as bigint)",
-        json_rows(rows)
+         set own_counted = r.own_counted
+         from {rows $1 as r(app bigint, user_id text, log bigint, own_counted bigint)}
+         where conversation.app = r.app and conversation.user_id = r.user_id and conversation.log = r.log";
+        rows
     )?;
     Ok(())
 }
@@ -181,8 +179,8 @@ pub(crate) async fn join(
         ConversationRow,
         "insert into conversation (app, user_id, log, visible_from, visible_to, left_counted, left_ms, read_seq,
                                    base_counted, base_own, own_counted, version)
-         select $1, r.value->>0, $2, $3 + 1, null, 0, 0, $3, $4, 0, 0, cast(r.value->>1 as bigint)
-         from json_each($5) as r
+         select $1, r.user_id, $2, $3 + 1, null, 0, 0, $3, $4, 0, 0, r.version
+         from {rows $5 as r(user_id text, version bigint)}
          where true
          on conflict (app, user_id, log)
          do update set visible_from = excluded.visible_from, visible_to = null, left_counted = 0, left_ms = 0,
@@ -193,8 +191,8 @@ pub(crate) async fn join(
         head.app.get(),
         head.id.get(),
         head.max_seq.get(),
-        head.counted,
-        json_rows(&rows)
+        head.counted;
+        &rows
     )?
     .into_iter()
     .map(OwnRow::try_from)
@@ -234,14 +232,11 @@ pub(crate) async fn set_read(on: &mut Write, app: SdkAppId, rows: &[&OwnRow]) ->
     execute!(
         on,
         "update conversation
-         set read_seq = cast(r.value->>3 as bigint),
-             base_counted = cast(r.value->>4 as bigint),
-             base_own = cast(r.value->>5 as bigint),
-             version = cast(r.value->>6 as bigint)
-         from json_each($1) as r
-         where conversation.app = cast(r.value->>0 as bigint) and conversation.user_id = r.value->>1
-           and conversation.log = cast(r.value->>2 as bigint)",
-        json_rows(&rows)
+         set read_seq = r.read_seq, base_counted = r.base_counted, base_own = r.base_own, version = r.version
+         from {rows $1 as r(app bigint, user_id text, log bigint, read_seq bigint, base_counted bigint,
+                            base_own bigint, version bigint)}
+         where conversation.app = r.app and conversation.user_id = r.user_id and conversation.log = r.log";
+        &rows
     )?;
     Ok(())
 }

@@ -60,12 +60,14 @@ impl Conversations {
 
     /// Makes the log between two users that have none.
     async fn open_c2c(&self, caller: &Caller, low: UserId, high: UserId) -> Result<LogHead, Error> {
-        let mut write = self.store.begin().await?;
         let pairs = [(caller.app, low, high)];
-        logs::insert_c2c(&mut write, &pairs, self.store.sync_time().now_ms()).await?;
-        let head = logs::list_c2c(&mut write, &pairs).await?.pop();
-        write.commit(|| {}).await?;
-        head.ok_or_else(|| Error::internal("opening a log", "a log that was just made is not there"))
+        let head = self.store.write(|mut write| async {
+            logs::insert_c2c(&mut write, &pairs, self.store.sync_time().now_ms()).await?;
+            let head = logs::lock_c2c(&mut write, &pairs).await?.pop();
+            write.commit(|| {}).await?;
+            Ok(head)
+        });
+        head.await?.ok_or_else(|| Error::internal("opening a log", "a log that was just made is not there"))
     }
 }
 

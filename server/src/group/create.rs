@@ -22,13 +22,16 @@ use crate::store::{Connection, Write};
 impl Groups {
     pub(crate) async fn create(&self, caller: &Caller, params: CreateGroup) -> Result<CreatedGroup, Error> {
         check(&params)?;
+        self.store.write(|write| self.create_in(write, caller, &params)).await
+    }
+
+    async fn create_in(&self, mut write: Write, caller: &Caller, params: &CreateGroup) -> Result<CreatedGroup, Error> {
         let app = caller.app;
-        let users = members_of(caller, &params);
+        let users = members_of(caller, params);
         let member_count = i64::try_from(users.len()).expect("the members of a call are few");
-        let mut write = self.store.begin().await?;
         // Taken under the writer: what waited long for its turn did not happen before that.
         let (now_ms, active_ms) = (self.clock.now_ms(), self.store.sync_time().now_ms());
-        let group_id = match params.group_id {
+        let group_id = match params.group_id.clone() {
             Some(group) => claim_id(&mut write, caller, group).await?,
             None => generate_id(&mut write, app).await?,
         };
@@ -38,8 +41,8 @@ impl Groups {
         let profile = GroupProfile {
             group_id: group_id.clone(),
             group_type: params.group_type.name().to_owned(),
-            name: params.name,
-            face_url: params.face_url,
+            name: params.name.clone(),
+            face_url: params.face_url.clone(),
         };
         let owner = &caller.user;
         let group = NewGroup { app, profile: &profile, log: log.id, owner, member_count, created_ms: now_ms };

@@ -30,13 +30,21 @@ impl Groups {
         if params.users.len() > GROUP_INVITEES_MAX {
             return Err(Code::GROUP_TOO_MANY_ACCOUNTS.into());
         }
+        self.store.write(|write| self.invite_in(write, caller, &params)).await
+    }
+
+    async fn invite_in(
+        &self,
+        mut write: Write,
+        caller: &Caller,
+        params: &InviteToGroup,
+    ) -> Result<MemberResults, Error> {
         let app = caller.app;
-        let mut write = self.store.begin().await?;
         let Entered { info, mut head, row } = enter(&mut write, caller, &params.group_id).await?;
         match info.policy.inviting {
             Who::Members => {}
         }
-        let results = outcomes(&mut write, app, &info, params.users).await?;
+        let results = outcomes(&mut write, app, &info, &params.users).await?;
         let invited: Vec<UserId> = results
             .iter()
             .filter(|result| result.outcome == MemberOutcome::Ok)
@@ -67,8 +75,11 @@ impl Groups {
     }
 
     pub(crate) async fn quit(&self, caller: &Caller, params: QuitGroup) -> Result<Done, Error> {
+        self.store.write(|write| self.quit_in(write, caller, &params)).await
+    }
+
+    async fn quit_in(&self, mut write: Write, caller: &Caller, params: &QuitGroup) -> Result<Done, Error> {
         let app = caller.app;
-        let mut write = self.store.begin().await?;
         let Entered { info, mut head, row } = enter(&mut write, caller, &params.group_id).await?;
         let owner = match info.policy.owner_quitting {
             OwnerQuits::AndLeavesNone => info.owner.filter(|owner| *owner != caller.user),
@@ -105,12 +116,12 @@ struct Entered {
     row: OwnRow,
 }
 
-/// A group that the caller is in: 10010 where there is none, 10007 for others.
-async fn enter(on: &mut Connection, caller: &Caller, group: &GroupId) -> Result<Entered, Error> {
-    let info = queries::get(on, caller.app, group).await?;
+/// A group that the caller is in, held until the commit: 10010 where there is none, 10007 for others.
+async fn enter(on: &mut Write, caller: &Caller, group: &GroupId) -> Result<Entered, Error> {
+    let info = queries::lock(on, caller.app, group).await?;
+    let head = logs::lock_one(on, info.log).await?;
     let row = rows::find(on, caller.app, &caller.user, info.log).await?;
     let row = row.filter(OwnRow::is_member).ok_or_else(|| Error::from(Code::NO_PERMISSION))?;
-    let head = logs::get(on, info.log).await?;
     Ok(Entered { info, head, row })
 }
 
@@ -119,7 +130,7 @@ async fn outcomes(
     write: &mut Write,
     app: SdkAppId,
     info: &GroupInfo,
-    users: Vec<UserId>,
+    users: &[UserId],
 ) -> Result<Vec<MemberResult>, Error> {
     let named: Vec<_> = users.iter().map(|user| (app, user.clone())).collect();
     let existing = account::queries::list_profiles(write, &named).await?;
@@ -127,7 +138,7 @@ async fn outcomes(
     let rows: HashMap<_, _> = rows::list(write, &wanted).await?;
     let mut places_count = info.policy.members_count_max - info.member_count;
     let mut results: Vec<MemberResult> = Vec::with_capacity(users.len());
-    for user_id in users {
+    for user_id in users.iter().cloned() {
         let is_named_before =
             results.iter().any(|result| result.user_id == user_id && result.outcome == MemberOutcome::Ok);
         let is_member = rows.get(&(info.log, user_id.clone())).is_some_and(OwnRow::is_member);

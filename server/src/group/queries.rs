@@ -9,7 +9,7 @@ use hongyan_protocol::ids::{GroupId, LogId, SdkAppId, UserId};
 
 use super::policy::Policy;
 use crate::error::Error;
-use crate::store::{Connection, Write, execute, fetch_all, fetch_optional, json_rows};
+use crate::store::{Connection, Write, execute, fetch_all, fetch_optional};
 
 /// A group.
 pub(crate) struct GroupInfo {
@@ -52,6 +52,22 @@ pub(crate) async fn find(on: &mut Connection, app: SdkAppId, group: &GroupId) ->
     .transpose()
 }
 
+/// A group that must exist (10010 otherwise), held until the commit. Its log's row is held after it.
+pub(crate) async fn lock(on: &mut Write, app: SdkAppId, group: &GroupId) -> Result<GroupInfo, Error> {
+    fetch_optional!(
+        on,
+        GroupRow,
+        "select log, type, owner, member_count
+         from group_info
+         where app = $1 and group_id = $2
+         {for update}",
+        app.get(),
+        group.as_str()
+    )?
+    .ok_or_else(|| Error::from(Code::GROUP_NOT_FOUND))?
+    .try_into()
+}
+
 /// A group that must exist: 10010 otherwise.
 pub(crate) async fn get(on: &mut Connection, app: SdkAppId, group: &GroupId) -> Result<GroupInfo, Error> {
     find(on, app, group).await?.ok_or_else(|| Code::GROUP_NOT_FOUND.into())
@@ -73,9 +89,9 @@ pub(crate) async fn list_logs(
         on,
         GroupLogRow,
         "select g.app, g.group_id, g.log
-         from json_each($1) as r
-         join group_info as g on g.app = cast(r.value->>0 as bigint) and g.group_id = r.value->>1",
-        json_rows(groups)
+         from {rows $1 as r(app bigint, group_id text)}
+         join group_info as g on g.app = r.app and g.group_id = r.group_id";
+        groups
     )?;
     rows.into_iter()
         .map(|row| Ok(((SdkAppId::parse(row.app)?, GroupId::parse(row.group_id)?), LogId::parse(row.log)?)))
@@ -100,9 +116,9 @@ pub(crate) async fn list_profiles(on: &mut Connection, logs: &[LogId]) -> Result
         on,
         ProfileRow,
         "select g.log, g.group_id, g.type, g.name, g.face_url
-         from json_each($1) as r
-         join group_info as g on g.log = cast(r.value->>0 as bigint)",
-        json_rows(&logs.iter().map(|log| (log,)).collect::<Vec<_>>())
+         from {rows $1 as r(log bigint)}
+         join group_info as g on g.log = r.log";
+        &logs.iter().map(|log| (log,)).collect::<Vec<_>>()
     )?;
     rows.into_iter()
         .map(|row| {

@@ -38,7 +38,14 @@ impl Batcher {
 
     /// Stores a batch and publishes it. Either every send gets its own outcome, or nothing happened.
     pub(crate) async fn store(this: &Arc<Self>, sends: &[Pending]) -> Result<Vec<Result<Delivered, Error>>, Error> {
-        let mut write = this.store.begin().await?;
+        this.store.write(|write| Self::store_in(this, write, sends)).await
+    }
+
+    async fn store_in(
+        this: &Arc<Self>,
+        mut write: Write,
+        sends: &[Pending],
+    ) -> Result<Vec<Result<Delivered, Error>>, Error> {
         // Taken under the writer: what waited long for its turn did not happen before that.
         let active_ms = this.store.sync_time().now_ms();
         let mut batch = Batch::read(&mut write, sends, active_ms).await?;
@@ -98,16 +105,16 @@ impl<'a> Batch<'a> {
         Ok(batch)
     }
 
-    /// Reads the logs between users, and makes those that are missing.
+    /// Takes hold of the logs between users, and makes those that are missing.
     async fn open_pairs(&mut self, write: &mut Write, new: &[&Pending], active_ms: i64) -> Result<(), Error> {
         let wanted: HashSet<Pair> = new.iter().filter_map(|pending| self.pair_to_open(pending)).collect();
         let mut missing: Vec<Pair> = wanted.into_iter().collect();
         missing.sort();
-        self.take_pairs(logs::list_c2c(write, &missing).await?);
+        self.take_pairs(logs::lock_c2c(write, &missing).await?);
         missing.retain(|pair| !self.pairs.contains_key(pair));
         if !missing.is_empty() {
             logs::insert_c2c(write, &missing, active_ms).await?;
-            self.take_pairs(logs::list_c2c(write, &missing).await?);
+            self.take_pairs(logs::lock_c2c(write, &missing).await?);
         }
         self.empty = self.pairs.values().copied().filter(|log| self.ledger.head(*log).max_seq == Seq::ZERO).collect();
         Ok(())
@@ -160,15 +167,14 @@ impl<'a> Batch<'a> {
             return Ok(());
         }
         self.groups = group::queries::list_logs(write, &wanted.into_iter().collect::<Vec<_>>()).await?;
-        let mut logs: Vec<LogId> = self.groups.values().copied().collect();
-        logs.sort_unstable();
-        for head in logs::list(write, &logs).await? {
+        let logs: Vec<LogId> = self.groups.values().copied().collect();
+        for head in logs::lock(write, &logs).await? {
             self.ledger.put_head(head);
         }
         Ok(())
     }
 
-    /// Reads the senders' own rows: membership, and their counters.
+    /// Reads the senders' own rows: membership, and their counters. Nobody else writes them while their logs are held.
     async fn read_rows(&mut self, write: &mut Write, new: &[&Pending]) -> Result<(), Error> {
         let wanted: HashSet<_> = new
             .iter()

@@ -7,7 +7,7 @@ use hongyan_protocol::ids::{LogId, LogKey, MessageId, SdkAppId, Seq, SeqRange, U
 use hongyan_protocol::message::{Message, SentMessage};
 
 use crate::error::Error;
-use crate::store::{Connection, Write, execute, fetch_all, fetch_optional, json_rows};
+use crate::store::{Connection, Write, execute, fetch_all, fetch_optional};
 
 /// A message on its way into the store.
 pub(crate) struct NewRow<'a> {
@@ -46,11 +46,12 @@ pub(crate) async fn insert(on: &mut Write, rows: &[NewRow<'_>]) -> Result<(), Er
         on,
         "insert into message (log, seq, app, message_id, sender, nick, face_url, server_ms, counted, sender_counted,
                               digest, body)
-         select cast(r.value->>0 as bigint), cast(r.value->>1 as bigint), cast(r.value->>2 as bigint), r.value->>3,
-                r.value->>4, r.value->>5, r.value->>6, cast(r.value->>7 as bigint), cast(r.value->>8 as bigint),
-                cast(r.value->>9 as bigint), r.value->>10, r.value->>11
-         from json_each($1) as r",
-        json_rows(&rows)
+         select r.log, r.seq, r.app, r.message_id, r.sender, r.nick, r.face_url, r.server_ms, r.counted,
+                r.sender_counted, r.digest, r.body
+         from {rows $1 as r(log bigint, seq bigint, app bigint, message_id text, sender text, nick text,
+                            face_url text, server_ms bigint, counted bigint, sender_counted bigint, digest text,
+                            body text)}";
+        &rows
     )?;
     Ok(())
 }
@@ -85,9 +86,9 @@ pub(crate) async fn list_sent(
         on,
         SentRow,
         "select m.app, m.message_id, m.log, m.seq, m.sender, m.server_ms, m.counted, m.sender_counted, m.digest
-         from json_each($1) as r
-         join message as m on m.app = cast(r.value->>0 as bigint) and m.message_id = r.value->>1",
-        json_rows(ids)
+         from {rows $1 as r(app bigint, message_id text)}
+         join message as m on m.app = r.app and m.message_id = r.message_id";
+        ids
     )?;
     rows.into_iter()
         .map(|row| {
@@ -190,9 +191,9 @@ pub(crate) async fn list_at(
         MessageRow,
         "select m.log, m.seq, m.message_id, m.sender, m.nick, m.face_url, m.server_ms, m.counted, m.sender_counted,
                 m.body
-         from json_each($1) as r
-         join message as m on m.log = cast(r.value->>0 as bigint) and m.seq = cast(r.value->>1 as bigint)",
-        json_rows(&wanted)
+         from {rows $1 as r(log bigint, seq bigint)}
+         join message as m on m.log = r.log and m.seq = r.seq";
+        &wanted
     )?;
     rows.into_iter()
         .map(|row| {

@@ -21,7 +21,8 @@ use super::{Caller, Delivered, Opened, Rooms, RoomsConfig};
 use crate::bus::{Bus, Hint, SessionId};
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::store::database::TestDatabase;
+use crate::store::{Place, Store};
 
 /// Where the clocks of tests stand at first.
 pub(crate) const START_MS: i64 = 1_800_000_000_000;
@@ -31,8 +32,24 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) app: SdkAppId,
     hints: Arc<Mutex<Vec<Hint>>>,
-    folder: tempfile::TempDir,
+    home: Home,
     numbers: AtomicU64,
+}
+
+/// What a world keeps over restarts.
+struct Home {
+    folder: tempfile::TempDir,
+    /// Where the tests run on PostgreSQL.
+    database: Option<TestDatabase>,
+}
+
+impl Home {
+    fn place(&self) -> Place {
+        match &self.database {
+            Some(database) => Place::Postgres(Box::new(database.address().parse().unwrap())),
+            None => Place::Folder(self.folder.path().to_owned()),
+        }
+    }
 }
 
 pub(crate) fn user(id: &str) -> UserId {
@@ -69,20 +86,29 @@ pub(crate) fn client(platform: Platform, device_id: DeviceId) -> ClientInfo {
 
 impl World {
     pub(crate) async fn open() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::open_at(TestDatabase::create().await).await
+    }
+
+    /// On SQLite, whatever the other tests run on.
+    pub(crate) async fn open_on_sqlite() -> Self {
+        Self::open_at(None).await
+    }
+
+    async fn open_at(database: Option<TestDatabase>) -> Self {
+        let home = Home { folder: tempfile::tempdir().unwrap(), database };
         let clock = Clock::frozen(START_MS);
-        let (rooms, hints) = open(folder.path(), &clock).await;
+        let (rooms, hints) = open(&home, &clock).await;
         let app = rooms.apps().create_demo_if_empty().await.unwrap().unwrap().sdk_app_id;
-        Self { rooms, clock, app, hints, folder, numbers: AtomicU64::new(1) }
+        Self { rooms, clock, app, hints, home, numbers: AtomicU64::new(1) }
     }
 
     /// The server stops and starts again on the same folder, with a clock of its own.
     pub(crate) async fn restart(self, clock: Clock) -> Self {
         self.rooms.close().await;
-        let Self { rooms, app, folder, numbers, .. } = self;
+        let Self { rooms, app, home, numbers, .. } = self;
         drop(rooms);
-        let (rooms, hints) = open(folder.path(), &clock).await;
-        Self { rooms, clock, app, hints, folder, numbers }
+        let (rooms, hints) = open(&home, &clock).await;
+        Self { rooms, clock, app, hints, home, numbers }
     }
 
     pub(crate) fn store(&self) -> &Arc<Store> {
@@ -209,13 +235,14 @@ impl World {
     }
 }
 
-async fn open(folder: &std::path::Path, clock: &Clock) -> (Arc<Rooms>, Arc<Mutex<Vec<Hint>>>) {
+async fn open(home: &Home, clock: &Clock) -> (Arc<Rooms>, Arc<Mutex<Vec<Hint>>>) {
     let hints = Arc::new(Mutex::new(Vec::new()));
     let bus = Bus::new({
         let hints = Arc::clone(&hints);
         move |hint| hints.lock().unwrap().push(hint)
     });
-    let config = RoomsConfig { data_folder: folder.to_owned(), silence_ms_max: 400_000 };
+    let config =
+        RoomsConfig { data_folder: home.folder.path().to_owned(), store: home.place(), silence_ms_max: 400_000 };
     (Rooms::open(config, clock.clone(), Arc::new(bus), &Metrics::new()).await.unwrap(), hints)
 }
 

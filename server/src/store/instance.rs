@@ -3,9 +3,8 @@
 
 use hongyan_protocol::ids::InstanceId;
 use rand::RngCore;
-use sqlx::sqlite::SqliteConnection;
 
-use super::{Connection, execute};
+use super::{Connection, execute, fetch_optional};
 use crate::error::Error;
 
 #[derive(sqlx::FromRow)]
@@ -23,38 +22,47 @@ pub(crate) struct Instance {
 
 impl Instance {
     /// Reads the row; the first opening makes it.
-    pub(crate) async fn open(connection: &mut SqliteConnection, now_ms: i64) -> Result<Self, Error> {
+    pub(crate) async fn open(connection: &mut Connection, now_ms: i64) -> Result<Self, Error> {
         if let Some(found) = Self::find(connection).await? {
             // A command beside a server that is busy writing has nothing to wait for.
             return Ok(found);
         }
-        sqlx::query(
+        // Another server may be making it.
+        execute!(
+            connection,
             "insert into instance (id, secret, sync_ms)
              select $1, $2, $3
-             where not exists (select 1 from instance)",
-        )
-        .bind(InstanceId::generate().to_string())
-        .bind(random_hex())
-        .bind(now_ms)
-        .execute(&mut *connection)
-        .await?;
+             where not exists (select 1 from instance)
+             on conflict do nothing",
+            InstanceId::generate().to_string(),
+            random_hex(),
+            now_ms
+        )?;
         let made = Self::find(connection).await?;
         made.ok_or_else(|| Error::internal("opening the store", "the row of the instance is not there"))
     }
 
-    async fn find(connection: &mut SqliteConnection) -> Result<Option<Self>, Error> {
-        let row = sqlx::query_as::<_, InstanceRow>("select id, secret, sync_ms from instance limit 1")
-            .fetch_optional(connection)
-            .await?;
+    async fn find(connection: &mut Connection) -> Result<Option<Self>, Error> {
+        let row = fetch_optional!(connection, InstanceRow, "select id, secret, sync_ms from instance limit 1")?;
         let Some(row) = row else { return Ok(None) };
         Ok(Some(Self { id: InstanceId::parse(&row.id)?, secret: row.secret, sync_ms: row.sync_ms }))
     }
 }
 
-/// Keeps how far the time of catching up has come.
-pub(crate) async fn keep_sync_time(connection: &mut Connection, sync_ms: i64) -> Result<(), Error> {
-    execute!(connection, "update instance set sync_ms = $1 where sync_ms < $1", sync_ms)?;
-    Ok(())
+/// How far the time of catching up has come, by what all servers kept.
+pub(crate) async fn read_sync_time(connection: &mut Connection) -> Result<i64, Error> {
+    let row = fetch_optional!(connection, (i64,), "select sync_ms from instance limit 1")?;
+    Ok(row.map_or(0, |(sync_ms,)| sync_ms))
+}
+
+/// Keeps how far the time of catching up has come. Says whether it is kept: another server may be at it, and nobody waits
+/// for that in a transaction of many.
+pub(crate) async fn keep_sync_time(connection: &mut Connection, sync_ms: i64) -> Result<bool, Error> {
+    let free = fetch_optional!(connection, (i64,), "select sync_ms from instance limit 1 {for update skip locked}")?;
+    if free.is_some_and(|(kept_ms,)| kept_ms < sync_ms) {
+        execute!(connection, "update instance set sync_ms = $1 where sync_ms < $1", sync_ms)?;
+    }
+    Ok(free.is_some())
 }
 
 /// 64 hexadecimal characters that nobody can guess.

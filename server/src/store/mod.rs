@@ -6,44 +6,40 @@
 //! statement. Writes share commits, see [`mod@write`].
 
 pub mod connection;
+mod dialect;
+mod failure;
 mod folder;
 mod instance;
 mod metrics;
+mod postgres;
+pub(crate) mod rows;
+mod sqlite;
 mod sync_time;
 pub mod write;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hongyan_protocol::clock::Clock;
 use hongyan_protocol::codes::Code;
 use hongyan_protocol::ids::InstanceId;
-use sqlx::ConnectOptions;
-use sqlx::migrate::Migrator;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::postgres::{PgConnectOptions, PgPool};
+use sqlx::sqlite::SqlitePool;
 use tokio::sync::watch;
 
 use crate::error::Error;
 use crate::metrics::Metrics;
-pub(crate) use connection::{Connection, Engine, execute, fetch_all, fetch_optional, json_rows};
+pub(crate) use connection::{Connection, Engine, execute, fetch, fetch_all, fetch_optional, text};
+pub(crate) use dialect::Text;
+pub(crate) use failure::Failure;
 pub(crate) use folder::FolderLock;
 use instance::Instance;
 use metrics::StoreMetrics;
 pub(crate) use sync_time::SyncTime;
 pub(crate) use write::PanicGuard;
 pub(crate) use write::Write;
-use write::{Committer, Shared};
-
-static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
-
-/// The file of the embedded engine, in the data folder.
-const FILE_NAME: &str = "hongyan.db";
-
-/// How long a write waits for a command of another process that writes to the same file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+use write::{Committer, Shared, Writer};
 
 /// How long an operation waits for its turn to write, so that a stuck disk is answered and not waited for.
 const TURN_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -51,20 +47,38 @@ const TURN_WAIT_MAX: Duration = Duration::from_secs(30);
 /// How long the store may take to prove that it reads and writes.
 const CHECK_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// What the writer keeps of the file in memory (SQLite counts KiB below zero): the leaves of the indexes that sends touch at
-/// random. Only what is used is taken.
-const WRITER_CACHE: &str = "-65536";
+/// How often an operation is tried that other servers are in the way of.
+const ATTEMPTS_MAX: usize = 100;
 
-/// Pages of the write-ahead log before they go over into the file. Leaves that many sends touch go over once.
-const CHECKPOINT_PAGES: &str = "8192";
+/// Where a store is.
+#[derive(Clone)]
+pub enum Place {
+    /// The embedded engine, in the data folder.
+    Folder(PathBuf),
+    /// A database of PostgreSQL.
+    Postgres(Box<PgConnectOptions>),
+}
 
-/// Readers beside the one writer. SQLite reads are short and mostly in memory.
-const READERS_COUNT_MAX: u32 = 4;
+#[derive(Clone)]
+enum Readers {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl Readers {
+    fn in_use_count(&self) -> usize {
+        let (size, idle) = match self {
+            Self::Sqlite(pool) => (pool.size(), pool.num_idle()),
+            Self::Postgres(pool) => (pool.size(), pool.num_idle()),
+        };
+        (size as usize).saturating_sub(idle)
+    }
+}
 
 /// An opened store.
 pub struct Store {
     clock: Clock,
-    readers: SqlitePool,
+    readers: Readers,
     writer: Arc<Shared>,
     committer: Committer,
     instance: Instance,
@@ -73,58 +87,46 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the embedded engine in a folder, which is made for its owner alone where it is missing. A server may be
-    /// running on the folder; then its tables must be of this version.
-    pub async fn open(data_folder: &Path, clock: Clock) -> Result<Self, Error> {
-        Self::open_with(data_folder, clock, None, &Metrics::default()).await
+    /// Opens a store. In a folder, which is made for its owner alone where it is missing, a server may be running; then its
+    /// tables must be of this version.
+    pub async fn open(place: &Place, clock: Clock) -> Result<Self, Error> {
+        Self::open_with(place, clock, None, &Metrics::default()).await
     }
 
-    /// Opens it for the one server that has the folder.
+    /// Opens it for the one server that has the data folder.
     pub(crate) async fn open_alone(
-        data_folder: &Path,
+        place: &Place,
         clock: Clock,
         lock: &FolderLock,
         metrics: &Metrics,
     ) -> Result<Self, Error> {
-        Self::open_with(data_folder, clock, Some(lock), metrics).await
+        Self::open_with(place, clock, Some(lock), metrics).await
     }
 
     async fn open_with(
-        data_folder: &Path,
+        place: &Place,
         clock: Clock,
         lock: Option<&FolderLock>,
         metrics: &Metrics,
     ) -> Result<Self, Error> {
-        let file = data_folder.join(FILE_NAME);
-        folder::prepare(data_folder, &file)?;
-        let options = SqliteConnectOptions::new()
-            .filename(&file)
-            .journal_mode(SqliteJournalMode::Wal)
-            // Acknowledged means durable: each commit waits for the disk.
-            .synchronous(SqliteSynchronous::Full)
-            // Rows of one room never point at rows of another by the engine's means.
-            .foreign_keys(false)
-            .busy_timeout(BUSY_TIMEOUT);
-        let of_writer =
-            options.clone().pragma("cache_size", WRITER_CACHE).pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
-        let mut connection = of_writer.connect().await.map_err(|error| opening(&file, error))?;
-        let is_pending = is_migration_pending(&mut connection).await?;
-        // Tables do not change under a server that runs on them.
-        let _alone = if is_pending && lock.is_none() { Some(FolderLock::take(data_folder)?) } else { None };
-        MIGRATIONS.run(&mut connection).await.map_err(|error| opening(&file, error))?;
+        let (mut connection, origin, readers) = match place {
+            Place::Folder(folder) => {
+                let (writer, readers) = sqlite::open(folder, lock).await?;
+                (Connection::from(writer), None, Readers::Sqlite(readers))
+            }
+            Place::Postgres(options) => {
+                let (source, writer, backend, readers) = postgres::open(options).await?;
+                (Connection::from(writer), Some((source, backend)), Readers::Postgres(readers))
+            }
+        };
         let instance = Instance::open(&mut connection, clock.now_ms()).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS_COUNT_MAX)
-            .connect_with(options.pragma("query_only", "on"))
-            .await
-            .map_err(|error| opening(&file, error))?;
         let sync_time = Arc::new(SyncTime::new(clock.clone(), instance.sync_ms));
         metrics.gauge_of("hongyan_store_readers_in_use", "Readers that work on a query.", {
             let readers = readers.clone();
-            move || (readers.size() as usize).saturating_sub(readers.num_idle())
+            move || readers.in_use_count()
         });
         let metrics = StoreMetrics::new(metrics);
-        let writer = Connection::sqlite_writer(connection);
+        let writer = Writer::new(connection, origin);
         let (writer, committer) = Shared::start(writer, Arc::clone(&sync_time), metrics.clone());
         Ok(Self { clock, readers, writer, committer, instance, sync_time, metrics })
     }
@@ -149,12 +151,40 @@ impl Store {
         self.writer.failed()
     }
 
+    /// How often nobody could say what a commit left behind, while the store itself went on. What was published then may be
+    /// less than what happened.
+    pub fn doubts(&self) -> watch::Receiver<u64> {
+        self.writer.doubts()
+    }
+
     /// A view of the store as it is now, for one or more queries.
     pub async fn read(&self) -> Result<Connection, Error> {
         let asked = Instant::now();
-        let reader = self.readers.begin().await?;
+        let reader = match &self.readers {
+            Readers::Sqlite(readers) => readers.begin().await?.into(),
+            Readers::Postgres(readers) => postgres::read(readers).await?.into(),
+        };
         self.metrics.got_reader(asked);
-        Ok(Connection::sqlite_reader(reader))
+        Ok(reader)
+    }
+
+    /// Runs an operation that writes: it does its work and commits. One that another server was in the way of is undone and
+    /// run again, once what stood in line before it is committed, so that neither waits for the other.
+    pub(crate) async fn write<T, F>(&self, mut operation: impl FnMut(Write) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let mut attempts = 1;
+        loop {
+            match operation(self.begin().await?).await {
+                Err(error) if error.is_conflict() && attempts < ATTEMPTS_MAX => {
+                    tracing::debug!(attempts, %error, "an operation is run again");
+                    self.writer.settle().await;
+                    attempts += 1;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// The right to write, until the operation commits or is dropped. 70169 where it does not come in time.
@@ -171,9 +201,9 @@ impl Store {
             return Err(Error::new(Code::ACCOUNT_INTERNAL_ERROR, "the store has failed"));
         }
         let checked = self.clock.timeout(CHECK_WAIT_MAX, async {
-            fetch_optional!(self.read().await?, (i64,), "select 1")?;
             // Dropped at once: nothing is written.
-            self.begin().await.map(drop)
+            drop(self.begin().await?);
+            fetch_optional!(self.read().await?, (i64,), "select cast(1 as bigint)").map(drop)
         });
         checked.await.unwrap_or_else(|_| Err(Error::new(Code::ACCOUNT_TIMEOUT, "the store does not answer in time")))
     }
@@ -185,33 +215,24 @@ impl Store {
 
     /// Keeps the time of catching up before it is handed to a client; mostly there is nothing to do.
     pub(crate) async fn keep_sync_time(&self) -> Result<(), Error> {
-        if self.sync_time.is_kept_recently() { Ok(()) } else { self.begin().await?.commit(|| {}).await }
+        if self.sync_time.is_kept_recently() {
+            return Ok(());
+        }
+        self.write(|write| write.commit(|| {})).await
     }
 
-    /// Commits what was begun and closes the files. Later calls fail.
+    /// Commits what was begun and closes the engine. Later calls fail.
     pub async fn close(&self) {
         self.committer.close().await;
-        self.readers.close().await;
+        match &self.readers {
+            Readers::Sqlite(readers) => readers.close().await,
+            Readers::Postgres(readers) => readers.close().await,
+        }
     }
 }
 
-/// Whether the tables are older than this version's.
-async fn is_migration_pending(connection: &mut SqliteConnection) -> Result<bool, Error> {
-    let tables: i64 =
-        sqlx::query_scalar("select count(*) from sqlite_master where type = 'table' and name = '_sqlx_migrations'")
-            .fetch_one(&mut *connection)
-            .await?;
-    if tables == 0 {
-        return Ok(true);
-    }
-    let applied: Vec<i64> =
-        sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(connection).await?;
-    Ok(MIGRATIONS.iter().any(|migration| !applied.contains(&migration.version)))
-}
-
-fn opening(file: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::internal(format!("opening the store {}", file.display()), error)
-}
-
+#[cfg(test)]
+#[path = "../../../tests/harness/database.rs"]
+pub(crate) mod database;
 #[cfg(test)]
 mod tests;

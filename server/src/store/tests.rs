@@ -6,11 +6,17 @@ use std::task::Poll;
 
 use hongyan_protocol::codes::Code;
 
+use std::path::Path;
+
 use super::*;
+
+fn place(folder: &Path) -> Place {
+    Place::Folder(folder.to_owned())
+}
 
 /// A store with a table of the test's own.
 async fn open(folder: &Path) -> Store {
-    let store = Store::open(folder, Clock::frozen(1_000_000)).await.unwrap();
+    let store = Store::open(&place(folder), Clock::frozen(1_000_000)).await.unwrap();
     let mut write = store.begin().await.unwrap();
     execute!(write, "create table if not exists note (number bigint primary key)").unwrap();
     write.commit(|| {}).await.unwrap();
@@ -153,7 +159,7 @@ async fn a_panic_of_a_task_that_holds_the_guard_fails_the_store_and_its_end_does
 async fn who_gets_no_turn_in_time_is_told_to_try_again_and_the_check_says_so_sooner() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::frozen(1_000_000);
-    let store = Store::open(folder.path(), clock.clone()).await.unwrap();
+    let store = Store::open(&place(folder.path()), clock.clone()).await.unwrap();
     store.check().await.unwrap();
     let held = store.begin().await.unwrap();
     let (check, turn) = (store.check(), store.begin());
@@ -177,12 +183,12 @@ async fn who_gets_no_turn_in_time_is_told_to_try_again_and_the_check_says_so_soo
 async fn tables_are_made_and_changed_by_whoever_has_the_folder() {
     let folder = tempfile::tempdir().unwrap();
     let lock = FolderLock::take(folder.path()).unwrap();
-    let refusal = Store::open(folder.path(), Clock::frozen(0)).await.err().unwrap();
+    let refusal = Store::open(&place(folder.path()), Clock::frozen(0)).await.err().unwrap();
     assert!(refusal.to_string().contains("another server"), "{refusal}");
-    let server = Store::open_alone(folder.path(), Clock::frozen(0), &lock, &Metrics::new()).await.unwrap();
+    let server = Store::open_alone(&place(folder.path()), Clock::frozen(0), &lock, &Metrics::new()).await.unwrap();
     // Beside a server that writes, a command only reads to open.
     let _write = server.begin().await.unwrap();
-    Store::open(folder.path(), Clock::frozen(0)).await.unwrap();
+    Store::open(&place(folder.path()), Clock::frozen(0)).await.unwrap();
 }
 
 #[tokio::test]
@@ -212,7 +218,7 @@ async fn a_file_of_a_newer_server_is_refused() {
     .unwrap();
     write.commit(|| {}).await.unwrap();
     store.close().await;
-    let refusal = Store::open(folder.path(), Clock::frozen(0)).await.err().unwrap();
+    let refusal = Store::open(&place(folder.path()), Clock::frozen(0)).await.err().unwrap();
     assert!(refusal.to_string().contains("opening the store"), "{refusal}");
 }
 
@@ -243,7 +249,7 @@ fn a_folder_has_one_server_at_a_time() {
 async fn the_time_of_catching_up_never_falls_not_over_a_restart_either() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::frozen(10_000_000);
-    let store = Store::open(folder.path(), clock.clone()).await.unwrap();
+    let store = Store::open(&place(folder.path()), clock.clone()).await.unwrap();
     clock.set_wall_offset(3_600_000);
     store.keep_sync_time().await.unwrap();
     let reached_ms = store.sync_time().now_ms();
@@ -251,6 +257,6 @@ async fn the_time_of_catching_up_never_falls_not_over_a_restart_either() {
     clock.set_wall_offset(0);
     assert_eq!(store.sync_time().now_ms(), reached_ms);
     store.close().await;
-    let store = Store::open(folder.path(), Clock::frozen(10_000_000)).await.unwrap();
+    let store = Store::open(&place(folder.path()), Clock::frozen(10_000_000)).await.unwrap();
     assert_eq!(store.sync_time().now_ms(), reached_ms);
 }

@@ -8,21 +8,31 @@
 //!
 //! What an operation publishes leaves while the writer is still held, so in the order of commits.
 //!
-//! A commit whose outcome is unknown makes the store *failed*: nothing is written after it, and the server stops. What
-//! the disk holds then is found out by opening it again. So does a panic of a task that everybody waits for, and a
-//! rollback that the engine refuses.
+//! A commit of the embedded engine whose outcome is unknown makes the store *failed*: nothing is written after it, and the
+//! server stops. What the disk holds then is found out by opening it again. So does a panic of a task that everybody
+//! waits for, and a rollback that the engine refuses.
+//!
+//! PostgreSQL knows what it holds, it is only out of reach: the connection is *lost*, operations are refused with a code
+//! that says to try again, and the committer connects anew until it succeeds. Where a commit was on its way, those who
+//! waited for it are told to try again too (their ids show what was done), nothing of it is published, and
+//! [`Shared::doubts`] says so once the store is back.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hongyan_protocol::codes::Code;
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::metrics::StoreMetrics;
-use super::{Connection, SyncTime, execute, instance};
+use super::postgres::{Backend, Source};
+use super::{Connection, Engine, SyncTime, execute, failure, instance};
 use crate::error::Error;
+
+/// How long the committer waits after an attempt to connect that failed; doubled each time, up to the most.
+const RECONNECT_WAIT: Duration = Duration::from_millis(100);
+const RECONNECT_WAIT_MAX: Duration = Duration::from_secs(3);
 
 /// What the writer's connection is in the middle of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,14 +45,38 @@ enum State {
     Open,
     /// An operation is in its savepoint; a dropped one leaves it so.
     Inside,
+    /// The connection broke. The committer makes another.
+    Lost,
     /// Closed, or a commit failed: nothing is written any more.
     Over,
 }
 
+/// The writer's connection, and where to get another.
+pub(super) struct Writer {
+    connection: Connection,
+    /// Nothing for the embedded engine.
+    origin: Option<Origin>,
+}
+
+struct Origin {
+    source: Arc<Source>,
+    backend: Backend,
+}
+
+impl Writer {
+    pub(super) fn new(connection: Connection, origin: Option<(Source, Backend)>) -> Self {
+        let origin = origin.map(|(source, backend)| Origin { source: Arc::new(source), backend });
+        Self { connection, origin }
+    }
+}
+
 struct Group {
-    /// Gone after the close.
+    /// Gone while it is lost, and after the close.
     connection: Option<Connection>,
+    origin: Option<Origin>,
     state: State,
+    /// A commit was on its way when the connection was lost.
+    is_in_doubt: bool,
     waiting: Vec<Waiting>,
     failed: watch::Sender<bool>,
 }
@@ -59,6 +93,9 @@ pub(crate) struct Shared {
     /// fair, so that the committer gets its turn behind those who came before.
     group: Arc<Mutex<Group>>,
     work: Arc<Notify>,
+    /// Raised by each turn of the committer.
+    turns: watch::Sender<u64>,
+    doubts: watch::Sender<u64>,
     failed: watch::Sender<bool>,
     sync_time: Arc<SyncTime>,
     metrics: StoreMetrics,
@@ -71,16 +108,25 @@ pub(crate) struct Committer {
 }
 
 impl Shared {
-    pub(crate) fn start(
-        connection: Connection,
-        sync_time: Arc<SyncTime>,
-        metrics: StoreMetrics,
-    ) -> (Arc<Self>, Committer) {
+    pub(super) fn start(writer: Writer, sync_time: Arc<SyncTime>, metrics: StoreMetrics) -> (Arc<Self>, Committer) {
         let failed = watch::Sender::new(false);
-        let group =
-            Group { connection: Some(connection), state: State::Idle, waiting: Vec::new(), failed: failed.clone() };
-        let (group, work) = (Arc::new(Mutex::new(group)), Arc::new(Notify::new()));
-        let shared = Arc::new(Self { group, work, failed, sync_time, metrics });
+        let group = Group {
+            connection: Some(writer.connection),
+            origin: writer.origin,
+            state: State::Idle,
+            is_in_doubt: false,
+            waiting: Vec::new(),
+            failed: failed.clone(),
+        };
+        let shared = Arc::new(Self {
+            group: Arc::new(Mutex::new(group)),
+            work: Arc::new(Notify::new()),
+            turns: watch::Sender::new(0),
+            doubts: watch::Sender::new(0),
+            failed,
+            sync_time,
+            metrics,
+        });
         let task = tokio::spawn({
             let shared = Arc::clone(&shared);
             async move {
@@ -88,6 +134,8 @@ impl Shared {
                 loop {
                     shared.work.notified().await;
                     shared.commit_group(&mut *shared.group.lock().await).await;
+                    shared.turns.send_modify(|turns| *turns += 1);
+                    shared.reconnect().await;
                 }
             }
         });
@@ -96,6 +144,18 @@ impl Shared {
 
     pub(crate) fn failed(&self) -> watch::Receiver<bool> {
         self.failed.subscribe()
+    }
+
+    pub(super) fn doubts(&self) -> watch::Receiver<u64> {
+        self.doubts.subscribe()
+    }
+
+    /// Waits until what stood in line is committed, and so no row is held by this server.
+    pub(super) async fn settle(&self) {
+        let mut turns = self.turns.subscribe();
+        self.work.notify_one();
+        // The sender is in here.
+        let _ = turns.changed().await;
     }
 
     /// To be held by a task that everybody waits for.
@@ -110,7 +170,7 @@ impl Shared {
         if *shared.failed.borrow() {
             return Err(stopped());
         }
-        write.group.enter().await?;
+        write.group.enter(&shared.sync_time).await?;
         Ok(write)
     }
 
@@ -138,10 +198,10 @@ impl Shared {
                     let _ = waiting.done.send(Ok(()));
                 }
             }
-            Err(CommitError::Full(error)) => group.abandon(&error).await,
+            Err(CommitError::Undone(error)) => group.abandon(&error).await,
             Err(CommitError::Unknown(error)) => {
-                tracing::error!(%error, "a commit failed; the store is given up");
-                group.give_up();
+                group.is_in_doubt = true;
+                group.break_off("a commit", &error);
                 group.fail_waiting(&error);
             }
         }
@@ -151,20 +211,50 @@ impl Shared {
         let sync_ms = self.sync_time.now_ms();
         let connection = group.connection();
         let is_due = !self.sync_time.is_kept_recently();
-        if is_due {
-            instance::keep_sync_time(connection, sync_ms).await.map_err(CommitError::Full)?;
-        }
+        let is_kept = is_due && instance::keep_sync_time(connection, sync_ms).await.map_err(CommitError::Undone)?;
         commit(connection).await?;
-        if is_due {
+        if is_kept {
             self.sync_time.set_kept(sync_ms);
         }
         Ok(())
     }
+
+    /// Connects again where the connection is lost, however long that takes.
+    async fn reconnect(&self) {
+        let mut wait = RECONNECT_WAIT;
+        let (source, lost) = {
+            let group = self.group.lock().await;
+            match &group.origin {
+                Some(origin) if group.state == State::Lost => (Arc::clone(&origin.source), origin.backend.clone()),
+                _ => return,
+            }
+        };
+        // Those who come meanwhile are refused at once: the group is not held.
+        let (connection, backend) = loop {
+            match source.connect(Some(&lost)).await {
+                Ok(connected) => break connected,
+                Err(error) => tracing::warn!(%error, "the store is out of reach"),
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(RECONNECT_WAIT_MAX);
+        };
+        let mut group = self.group.lock().await;
+        if group.state != State::Lost {
+            return;
+        }
+        tracing::info!("the store is back");
+        group.connection = Some(connection.into());
+        group.origin = Some(Origin { source, backend });
+        group.state = State::Idle;
+        if std::mem::take(&mut group.is_in_doubt) {
+            self.doubts.send_modify(|doubts| *doubts += 1);
+        }
+    }
 }
 
 enum CommitError {
-    /// Nothing was written, for want of room: what was done can be undone, and later writes may succeed.
-    Full(Error),
+    /// Nothing was written, for want of room or by the engine's own word: later writes may succeed.
+    Undone(Error),
     /// Nobody can say what is on the disk.
     Unknown(Error),
 }
@@ -173,19 +263,29 @@ enum CommitError {
 const SQLITE_FULL: &str = "13";
 
 async fn commit(connection: &mut Connection) -> Result<(), CommitError> {
-    let super::Engine::Sqlite(connection) = connection.engine();
-    sqlx::query("commit").execute(connection).await.map(drop).map_err(|error| {
-        let is_full = error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == SQLITE_FULL);
-        if is_full { CommitError::Full(error.into()) } else { CommitError::Unknown(error.into()) }
+    let (outcome, is_undone): (_, fn(&sqlx::Error) -> bool) = match connection.engine() {
+        Engine::Sqlite(connection) => (sqlx::query("commit").execute(connection).await.map(drop), is_full),
+        Engine::Postgres(connection) => (sqlx::query("commit").execute(connection).await.map(drop), failure::is_undone),
+    };
+    outcome.map_err(|error| {
+        if is_undone(&error) { CommitError::Undone(error.into()) } else { CommitError::Unknown(error.into()) }
     })
+}
+
+fn is_full(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == SQLITE_FULL)
 }
 
 /// What SQLite says where the engine has rolled back by itself. Its number is that of any error of a statement.
 const SQLITE_NO_TRANSACTION: &str = "no transaction is active";
 
 async fn roll_back(connection: &mut Connection) -> Result<(), Error> {
-    let super::Engine::Sqlite(connection) = connection.engine();
-    match sqlx::query("rollback").execute(connection).await {
+    let outcome = match connection.engine() {
+        Engine::Sqlite(connection) => sqlx::query("rollback").execute(connection).await.map(drop),
+        // Without a transaction it says so, and that is no error.
+        Engine::Postgres(connection) => sqlx::query("rollback").execute(connection).await.map(drop),
+    };
+    match outcome {
         Err(error) if !is_without_transaction(&error) => Err(error.into()),
         _ => Ok(()),
     }
@@ -214,21 +314,29 @@ impl Group {
     }
 
     /// Opens an operation's savepoint, and the transaction where there is none.
-    async fn enter(&mut self) -> Result<(), Error> {
+    async fn enter(&mut self, sync_time: &SyncTime) -> Result<(), Error> {
         if let Err(error) = self.leave_dropped().await {
             self.abandon(&error).await;
         }
-        if self.state == State::Over {
-            return Err(stopped());
-        }
-        if self.state == State::Idle {
-            self.state = State::Opening;
-            let opened = execute!(self.connection(), "begin immediate");
-            self.state = if opened.is_ok() { State::Open } else { State::Idle };
-            opened?;
+        match self.state {
+            State::Over => return Err(stopped()),
+            State::Lost => return Err(Error::unreachable("the store is out of reach", "its connection is lost")),
+            State::Idle => self.open(sync_time).await?,
+            State::Opening | State::Open | State::Inside => {}
         }
         self.state = State::Inside;
         execute!(self.connection(), "savepoint operation").map(drop)
+    }
+
+    /// Opens a transaction. Where it fails, what there is of it goes before the next one.
+    async fn open(&mut self, sync_time: &SyncTime) -> Result<(), Error> {
+        self.state = State::Opening;
+        execute!(self.connection(), "{begin}")?;
+        if sync_time.is_look_due() {
+            sync_time.set_looked(instance::read_sync_time(self.connection()).await?);
+        }
+        self.state = State::Open;
+        Ok(())
     }
 
     /// Undoes what an operation that was dropped, or failed, has left.
@@ -241,7 +349,7 @@ impl Group {
                 execute!(self.connection(), "release operation")?;
                 self.state = State::Open;
             }
-            State::Idle | State::Open | State::Over => {}
+            State::Idle | State::Open | State::Lost | State::Over => {}
         }
         Ok(())
     }
@@ -255,22 +363,32 @@ impl Group {
     async fn roll_back(&mut self) {
         match roll_back(self.connection()).await {
             Ok(()) => self.state = State::Idle,
-            Err(error) => {
-                tracing::error!(%error, "a rollback failed; the store is given up");
-                self.give_up();
-            }
+            Err(error) => self.break_off("a rollback", &error),
         }
     }
 
-    /// Writes nothing any more, and has the server stop.
-    fn give_up(&mut self) {
-        self.state = State::Over;
-        self.failed.send_replace(true);
+    /// Leaves the connection as it is. One that can be had anew is lost; otherwise nothing is written any more, and the
+    /// server stops.
+    fn break_off(&mut self, what: &'static str, error: &Error) {
+        let source = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+        if self.origin.is_some() {
+            tracing::error!(%error, source, "{what} failed; the store's connection is lost");
+            self.state = State::Lost;
+            self.connection = None;
+        } else {
+            tracing::error!(%error, source, "{what} failed; the store is given up");
+            self.state = State::Over;
+            self.failed.send_replace(true);
+        }
     }
 
     fn fail_waiting(&mut self, error: &Error) {
         for waiting in self.waiting.drain(..) {
-            let _ = waiting.done.send(Err(Error::internal("committing", error.to_string())));
+            let failure = match self.state {
+                State::Lost => Error::unreachable("committing", error.to_string()),
+                _ => Error::internal("committing", error.to_string()),
+            };
+            let _ = waiting.done.send(Err(failure));
         }
     }
 }

@@ -7,7 +7,7 @@ use hongyan_protocol::ids::Version;
 use hongyan_protocol::sync::Sync;
 
 use crate::rooms::world::World;
-use crate::store::{Store, execute};
+use crate::store::{Engine, Store, Text, execute};
 
 const CONVERSATIONS: i64 = 10_000;
 
@@ -44,9 +44,12 @@ async fn fill(store: &Store, app: i64) {
 
 async fn plan(store: &Store, sql: String) -> Vec<String> {
     let mut read = store.read().await.unwrap();
-    let crate::store::Engine::Sqlite(connection) = read.engine();
+    let Engine::Sqlite(connection) = read.engine() else { panic!("these are SQLite's plans") };
     let rows: Vec<(i64, i64, i64, String)> =
-        sqlx::query_as(sqlx::AssertSqlSafe(format!("explain query plan {sql}"))).fetch_all(connection).await.unwrap();
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("explain query plan {}", Text::new(&sql).sqlite)))
+            .fetch_all(connection)
+            .await
+            .unwrap();
     rows.into_iter().map(|(_, _, _, detail)| detail).collect()
 }
 
@@ -61,7 +64,7 @@ fn statements(source: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn no_statement_of_a_room_scans_a_table() {
-    let world = World::open().await;
+    let world = World::open_on_sqlite().await;
     fill(world.store(), world.app.get()).await;
     let sources = [
         include_str!("../../account/queries.rs"),
@@ -95,7 +98,7 @@ async fn no_statement_of_a_room_scans_a_table() {
 
 #[tokio::test]
 async fn a_list_of_10_000_conversations_is_read_by_pages_that_join() {
-    let world = World::open().await;
+    let world = World::open_on_sqlite().await;
     fill(world.store(), world.app.get()).await;
     let alice = world.user("alice").await;
     let (mut cursor, mut places) = (None, Vec::new());
