@@ -2,13 +2,13 @@
 //! No gap survives: what was missed is noticed and arrives, however it was missed.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
 use hongyan::Platform;
 use hongyan::conversation::Conversation;
 use hongyan_protocol::account::SetSelfInfo;
 use hongyan_protocol::group::QuitGroup;
+use hongyan_protocol::ids::InstanceId;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
@@ -242,19 +242,14 @@ async fn what_changed_beside_messages_arrives_too() {
     assert_eq!(refused.code().0, 10007);
 }
 
-/// Copies the data of a stopped server.
-fn copy_folder(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(to).unwrap() {
-        std::fs::remove_file(entry.unwrap().path()).unwrap();
-    }
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
-    }
-}
-
 /// Puts an empty store in a stopped server's place, with the same apps and keys: its operator lost everything else.
 async fn wipe(server: &TestServer) {
+    if let Some(database) = server.home().database() {
+        let instance = format!("update instance set id = '{}', secret = 'another'", InstanceId::generate());
+        let tables =
+            "truncate account, login_slot, log, conversation, log_change, message, group_info restart identity";
+        return database.run(&[tables, &instance]).await;
+    }
     let mut empty = TestServer::start().await;
     empty.stop().await;
     let options = SqliteConnectOptions::new().filename(empty.folder().join(STORE_FILE));
@@ -264,7 +259,7 @@ async fn wipe(server: &TestServer) {
         sqlx::query(query).execute(&mut store).await.unwrap();
     }
     store.close().await.unwrap();
-    copy_folder(empty.folder(), server.folder());
+    server.home().restore(empty.home()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -307,9 +302,8 @@ async fn a_server_restored_from_a_copy_is_noticed() {
     for text in numbered(5) {
         alice.sends(&c2c("bob"), &text).await;
     }
-    let copy = tempfile::tempdir().unwrap();
     server.stop().await;
-    copy_folder(server.folder(), copy.path());
+    let copy = server.home().copy().await;
     server.start_again().await;
     for text in ["lost 6", "lost 7", "lost 8"] {
         alice.sends(&c2c("bob"), text).await;
@@ -317,7 +311,7 @@ async fn a_server_restored_from_a_copy_is_noticed() {
     bob.heard.wait_for_texts(8).await;
     bob.client.conversations().set_conversation_draft(c2c("alice"), Some("a draft".to_owned())).await.unwrap();
     server.stop().await;
-    copy_folder(copy.path(), server.folder());
+    server.home().restore(&copy).await;
     server.start_again().await;
 
     for device in [&alice, &bob] {

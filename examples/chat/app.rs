@@ -10,7 +10,7 @@ use hongyan_protocol::clock::Clock;
 use hongyan_protocol::ids::SdkAppId;
 use hongyan_protocol::usersig::{UserSigClaims, sign};
 use hongyan_server::app::Apps;
-use hongyan_server::store::Store;
+use hongyan_server::store::{Place, Store};
 
 use crate::options::Signer;
 
@@ -40,7 +40,7 @@ impl App {
                 format!("there is no data folder {folder}: start a server there (make serve), or give --key").into()
             );
         }
-        let store = Arc::new(Store::open(data_folder, Clock::system()).await?);
+        let store = Arc::new(Store::open(&Place::Folder(data_folder.to_owned()), Clock::system()).await?);
         let apps = Apps::new(Arc::clone(&store), Clock::system());
         let app = match sdk_app_id {
             Some(number) => apps.get(SdkAppId::parse(number)?).await.map(Some),

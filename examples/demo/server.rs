@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use hongyan_protocol::clock::Clock;
 use hongyan_server::app::Apps;
-use hongyan_server::store::Store;
+use hongyan_server::store::{Place, Store};
 use tokio::sync::oneshot;
 
 use crate::failure::{Doing, Failure};
@@ -61,7 +61,9 @@ impl Server {
 
     /// The app that the server made at its first start, read as `hongyan-server app key` does.
     pub async fn demo_app(&self) -> Result<App, Failure> {
-        let store = Store::open(&self.data_folder, Clock::system()).await.doing("opening the server's store")?;
+        let store = Store::open(&Place::Folder(self.data_folder.clone()), Clock::system())
+            .await
+            .doing("opening the server's store")?;
         let store = Arc::new(store);
         let found = Apps::new(Arc::clone(&store), Clock::system()).find_demo().await;
         store.close().await;

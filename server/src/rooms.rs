@@ -4,7 +4,7 @@
 //! A call that is dropped midway either happened as a whole or not at all.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hongyan_protocol::account::{Done, GetProfiles, Login, Profiles, Resume, SelfInfo, Session, SetSelfInfo};
 use hongyan_protocol::clock::Clock;
@@ -69,7 +69,8 @@ pub struct Rooms {
     conversations: Arc<Conversations>,
     messages: Messages,
     groups: Groups,
-    _folder: FolderLock,
+    /// Nothing after the close: a request that is still on its way then does not keep the next server out.
+    folder: Mutex<Option<FolderLock>>,
 }
 
 impl Rooms {
@@ -91,13 +92,14 @@ impl Rooms {
         let messages =
             Messages::start(Arc::clone(&store), clock.clone(), Arc::clone(&bus), Arc::clone(&conversations), metrics);
         let groups = Groups { store: Arc::clone(&store), clock, bus };
-        Ok(Arc::new(Self { store, apps, accounts, conversations, messages, groups, _folder: folder }))
+        Ok(Arc::new(Self { store, apps, accounts, conversations, messages, groups, folder: Mutex::new(Some(folder)) }))
     }
 
     /// Answers every send that was taken, then closes the store. Later calls fail.
     pub async fn close(&self) {
         self.messages.close().await;
         self.store.close().await;
+        self.folder.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Becomes true when the store can no longer say what it holds (a commit failed, a task panicked). Nothing is written after it; the

@@ -158,11 +158,26 @@ async fn listen_for_admin(config: &AdminConfig) -> Result<Option<(TcpListener, S
     Ok(Some((listener, addr)))
 }
 
-/// Stops serving when the store can no longer say what it holds: what it does not know it must not answer.
+/// Stops serving when the store can no longer say what it holds: what it does not know it must not answer. Where the store
+/// went on after a commit in doubt, what was to be pushed is lost, and the sessions compare what they have.
 async fn guard(rooms: Arc<Rooms>, gateway: Arc<Gateway>, stop: watch::Sender<bool>) {
-    if rooms.failed().wait_for(|has_failed| *has_failed).await.is_ok() {
-        tracing::error!("the store failed; the server stops");
-        stop.send_replace(true);
-        gateway.cut_off();
+    let (mut failed, mut doubts) = (rooms.failed(), rooms.doubts());
+    loop {
+        tokio::select! {
+            failed = failed.wait_for(|has_failed| *has_failed) => {
+                if failed.is_ok() {
+                    tracing::error!("the store failed; the server stops");
+                    stop.send_replace(true);
+                    gateway.cut_off();
+                }
+                return;
+            }
+            changed = doubts.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                gateway.resync();
+            }
+        }
     }
 }

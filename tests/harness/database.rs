@@ -7,7 +7,7 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 /// Where PostgreSQL is: `.ci/postgres` sets it for the command that it runs.
@@ -22,35 +22,56 @@ pub struct TestDatabase {
 impl TestDatabase {
     /// Nothing where the tests run on SQLite.
     pub async fn create() -> Option<Self> {
+        match std::env::var(ADDRESS) {
+            Ok(instance) => Some(Self::create_from(&instance, "template0").await),
+            Err(_) => None,
+        }
+    }
+
+    async fn create_from(instance: &str, template: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let instance = std::env::var(ADDRESS).ok()?;
         let name = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        run(&instance, format!("create database {name} template template0")).await;
-        Some(Self { address: at_database(&instance, &name), name })
+        run(instance, format!("create database {name} template {template}")).await;
+        Self { address: at_database(instance, &name), name }
+    }
+
+    /// Another with what is in this one. Nobody is connected.
+    pub async fn copy(&self) -> Self {
+        Self::create_from(&instance(), &self.name).await
+    }
+
+    /// Puts in its place what is in a copy.
+    pub async fn restore(&self, copy: &Self) {
+        run(&instance(), format!("drop database {} with (force)", self.name)).await;
+        run(&instance(), format!("create database {} template {}", self.name, copy.name)).await;
+    }
+
+    /// Runs statements beside the server's.
+    pub async fn run(&self, statements: &[&str]) {
+        for sql in statements {
+            run(&self.address, (*sql).to_owned()).await;
+        }
     }
 
     /// The value of a server's setting `store`.
     pub fn address(&self) -> &str {
         &self.address
     }
-
-    /// A connection beside the server's.
-    #[allow(dead_code, reason = "one of the crates that hold this file looks beside the server")]
-    pub async fn connect(&self) -> PgConnection {
-        options(&self.address).connect().await.expect("PostgreSQL runs")
-    }
 }
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        let Ok(instance) = std::env::var(ADDRESS) else { return };
         let sql = format!("drop database if exists {} with (force)", self.name);
         // A runtime may be running on this thread.
-        let dropping = std::thread::spawn(move || block_on(run(&instance, sql)));
+        let dropping = std::thread::spawn(move || block_on(run(&instance(), sql)));
         if dropping.join().is_err() && !std::thread::panicking() {
             panic!("the database {} is not dropped", self.name);
         }
     }
+}
+
+fn instance() -> String {
+    std::env::var(ADDRESS).expect("a database was made there")
 }
 
 fn block_on(future: impl Future<Output = ()>) {

@@ -81,9 +81,40 @@ impl Home {
         self.database.as_ref()
     }
 
+    /// Another with what this one holds. Its server is stopped.
+    pub async fn copy(&self) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the copy");
+        copy_files(self.folder(), folder.path());
+        let database = match &self.database {
+            Some(database) => Some(database.copy().await),
+            None => None,
+        };
+        Self { folder, database }
+    }
+
+    /// Puts in its place what a copy holds. Its server is stopped.
+    pub async fn restore(&self, copy: &Self) {
+        copy_files(copy.folder(), self.folder());
+        if let (Some(database), Some(copy)) = (&self.database, &copy.database) {
+            database.restore(copy).await;
+        }
+    }
+
     /// The setting `store` of its server.
     pub fn store(&self) -> &str {
         self.database.as_ref().map_or("sqlite", TestDatabase::address)
+    }
+}
+
+/// Makes one folder hold what another does, and nothing else.
+fn copy_files(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(to).expect("a folder is read") {
+        std::fs::remove_file(entry.expect("a folder is read").path()).expect("a server's folder holds files");
+    }
+    for entry in std::fs::read_dir(from).expect("a folder is read") {
+        let path = entry.expect("a folder is read").path();
+        let name = path.file_name().expect("an entry has a name");
+        std::fs::copy(&path, to.join(name)).expect("a server's folder holds files");
     }
 }
 
@@ -125,9 +156,8 @@ impl TestServer {
         self.home.folder()
     }
 
-    /// Its database, where it does not run on SQLite.
-    pub fn database(&self) -> Option<&TestDatabase> {
-        self.home.database()
+    pub fn home(&self) -> &Home {
+        &self.home
     }
 
     /// A second tenant.

@@ -196,6 +196,11 @@ impl Gateway {
         }
     }
 
+    /// Has every session compare what it has with what there is.
+    pub fn resync(&self) {
+        self.registry.resync();
+    }
+
     /// Cuts everyone off.
     pub fn cut_off(&self) {
         self.is_draining.store(true, Ordering::Release);

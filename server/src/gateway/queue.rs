@@ -151,6 +151,14 @@ impl OutQueue {
         false
     }
 
+    /// Has a `resync` follow what waits, as if something had been left out.
+    pub(super) fn resync(&self) {
+        let mut state = self.lock();
+        if !state.is_ended && state.takes_events {
+            state.owes_resync = true;
+        }
+    }
+
     /// Adds the last event, whatever waits, and takes nothing after it.
     pub(super) fn end(&self, event: Option<Arc<str>>) {
         let mut state = self.lock();
@@ -283,6 +291,17 @@ mod tests {
         assert_eq!(&*read[2].1, r#""event":"resync","data":{}}"#);
         assert!(!queue.push(&"event".into()));
         assert_eq!(drain(&queue), [(7, "event".into())]);
+    }
+
+    #[test]
+    fn a_resync_that_is_asked_for_follows_what_waits() {
+        let queue = queue(2, 1_000);
+        queue.push(&"event".into());
+        queue.resync();
+        assert!(!queue.is_empty());
+        let read = drain(&queue);
+        assert_eq!(read.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(&*read[1].1, r#""event":"resync","data":{}}"#);
     }
 
     #[test]

@@ -171,6 +171,13 @@ impl Registry {
         }
     }
 
+    /// Has every session ask for what it lacks: pushes were lost, and nobody knows whose.
+    pub(super) fn resync(&self) {
+        for member in self.lock().sessions.values() {
+            member.session.resync();
+        }
+    }
+
     /// The sessions of which something is to be said, with it.
     pub(super) fn list_with<T>(&self, find: impl Fn(&Member) -> Option<T>) -> Vec<(Arc<Member>, T)> {
         let online = self.lock();

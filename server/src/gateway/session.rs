@@ -88,6 +88,12 @@ impl Session {
         is_left_out
     }
 
+    /// Has the client ask for what it lacks.
+    pub(super) fn resync(&self) {
+        self.queue.resync();
+        self.wake.notify_one();
+    }
+
     /// Ends it: what waits is written, this event last. Says whether it had not ended before.
     pub(super) fn end(&self, event: Option<Arc<str>>) -> bool {
         self.queue.end(event);

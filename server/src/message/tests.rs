@@ -291,7 +291,7 @@ async fn what_was_submitted_is_answered_before_the_rooms_close_and_nothing_after
 
 #[tokio::test]
 async fn after_a_commit_that_failed_nothing_is_acknowledged_any_more() {
-    let world = World::open().await;
+    let world = World::open_on_sqlite().await;
     let (alice, _bob) = (world.user("alice").await, world.user("bob").await);
     world.say(&alice, to_user("bob"), "kept").await;
     world.take_hints();

@@ -233,6 +233,7 @@ impl Store {
 
 #[cfg(test)]
 #[path = "../../../tests/harness/database.rs"]
+#[expect(dead_code, reason = "the end-to-end tests use more of it")]
 pub(crate) mod database;
 #[cfg(test)]
 mod tests;
