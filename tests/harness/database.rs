@@ -53,6 +53,12 @@ impl TestDatabase {
         }
     }
 
+    /// The host and the port of PostgreSQL.
+    pub fn server(&self) -> String {
+        let options = options(&self.address);
+        format!("{}:{}", options.get_host(), options.get_port())
+    }
+
     /// The value of a server's setting `store`.
     pub fn address(&self) -> &str {
         &self.address

@@ -2,7 +2,7 @@
 //! What the end-to-end tests stand on: real servers, real clients in folders of their own, and a network between them
 //! that breaks on command.
 //!
-//! * [`database`]: on which engine the servers run.
+//! * [`database`]: on which engine the servers run. [`database_proxy`]: the network between them and PostgreSQL.
 //! * [`server`]: a server in this process. [`process`]: one in a process of its own, to be killed; a client likewise.
 //! * [`device`]: a client with recording listeners ([`recorder`]). [`wire`]: a client without an SDK, frame by frame.
 //! * [`proxy`]: the network between them. [`wait`]: waiting for what happens, without sleeping.
@@ -10,6 +10,7 @@
 
 pub mod app;
 pub mod database;
+pub mod database_proxy;
 pub mod device;
 pub mod frames;
 pub mod net;

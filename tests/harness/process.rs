@@ -119,8 +119,22 @@ impl Deref for ServerProcess {
 impl ServerProcess {
     /// A new server that keeps nothing yet.
     pub async fn start() -> Self {
+        Self::start_at(Home::new().await).await
+    }
+
+    /// A second server of the same store, which is a database.
+    pub async fn start_beside(&self) -> Self {
+        Self::start_at(self.home.beside()).await
+    }
+
+    /// Whether it keeps what it has in a database.
+    pub fn is_on_database(&self) -> bool {
+        self.home.database().is_some()
+    }
+
+    async fn start_at(home: Home) -> Self {
         // Its first start is in this process, which tells the key of the app that it makes.
-        let mut first = TestServer::start().await;
+        let mut first = TestServer::start_at(home).await;
         first.stop().await;
         let (home, endpoint) = first.into_parts();
         let mut server = Self { process: None, home, endpoint };
@@ -138,7 +152,7 @@ impl ServerProcess {
         let listen = self.addr().to_string();
         let settings = [
             ("ROLE_FOLDER", path_text(self.home.folder())),
-            ("ROLE_STORE", self.home.store()),
+            ("ROLE_STORE", &self.home.store()),
             ("ROLE_LISTEN", &listen),
         ];
         let mut process = Process::start("server", &settings);

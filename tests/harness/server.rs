@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::Path;
+use std::sync::Arc;
 
 use hongyan_protocol::clock::Clock;
 use hongyan_server::config::{Config, StoreAddress};
@@ -13,6 +14,7 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use super::app::App;
 use super::database::TestDatabase;
+use super::database_proxy::DatabaseProxy;
 use super::device::DeviceSpec;
 use super::net;
 use super::proxy::Proxy;
@@ -64,13 +66,32 @@ impl Endpoint {
 /// What a server keeps: its folder, and its database where it does not run on SQLite.
 pub struct Home {
     folder: TempDir,
-    database: Option<TestDatabase>,
+    /// Several servers may share it.
+    database: Option<Arc<TestDatabase>>,
+    /// What is between the server and the database.
+    proxy: Option<DatabaseProxy>,
 }
 
 impl Home {
     pub async fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder for the server");
-        Self { folder, database: TestDatabase::create().await }
+        Self::on(TestDatabase::create().await.map(Arc::new))
+    }
+
+    fn on(database: Option<Arc<TestDatabase>>) -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder for the server"), database, proxy: None }
+    }
+
+    /// A folder for another server of the same database.
+    pub fn beside(&self) -> Self {
+        Self::on(self.database.clone())
+    }
+
+    /// On a database that is reached through a proxy; nothing where the tests run on SQLite.
+    pub async fn behind_a_proxy() -> Option<Self> {
+        let mut home = Self::new().await;
+        let database = home.database.as_ref()?;
+        home.proxy = Some(DatabaseProxy::start(database.server()).await);
+        Some(home)
     }
 
     pub fn folder(&self) -> &Path {
@@ -78,7 +99,11 @@ impl Home {
     }
 
     pub fn database(&self) -> Option<&TestDatabase> {
-        self.database.as_ref()
+        self.database.as_deref()
+    }
+
+    pub fn proxy(&self) -> &DatabaseProxy {
+        self.proxy.as_ref().expect("it was made with one")
     }
 
     /// Another with what this one holds. Its server is stopped.
@@ -86,10 +111,10 @@ impl Home {
         let folder = tempfile::tempdir().expect("a folder for the copy");
         copy_files(self.folder(), folder.path());
         let database = match &self.database {
-            Some(database) => Some(database.copy().await),
+            Some(database) => Some(Arc::new(database.copy().await)),
             None => None,
         };
-        Self { folder, database }
+        Self { folder, database, proxy: None }
     }
 
     /// Puts in its place what a copy holds. Its server is stopped.
@@ -101,8 +126,12 @@ impl Home {
     }
 
     /// The setting `store` of its server.
-    pub fn store(&self) -> &str {
-        self.database.as_ref().map_or("sqlite", TestDatabase::address)
+    pub fn store(&self) -> String {
+        match (&self.database, &self.proxy) {
+            (Some(database), Some(proxy)) => database.address().replace(&database.server(), &proxy.addr().to_string()),
+            (Some(database), None) => database.address().to_owned(),
+            (None, _) => "sqlite".to_owned(),
+        }
     }
 }
 
@@ -138,7 +167,11 @@ impl Deref for TestServer {
 impl TestServer {
     /// A new server that keeps nothing yet.
     pub async fn start() -> Self {
-        let home = Home::new().await;
+        Self::start_at(Home::new().await).await
+    }
+
+    /// A server that keeps what it has there.
+    pub async fn start_at(home: Home) -> Self {
         let clock = Clock::system();
         let listener = net::bind().await;
         let addr = listener.local_addr().expect("a bound listener has an address");
@@ -199,7 +232,7 @@ impl TestServer {
 
 async fn serve(home: &Home, listener: TcpListener, clock: Clock) -> Server {
     let mut config = Config::for_folder(home.folder());
-    config.store = StoreAddress(home.store().to_owned());
+    config.store = StoreAddress(home.store());
     config.admin.listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     let server = Server::start_with_clock(config, listener, clock);
     within("a server", server).await.unwrap_or_else(|error| panic!("the server does not start: {error}"))

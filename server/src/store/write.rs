@@ -265,7 +265,10 @@ const SQLITE_FULL: &str = "13";
 async fn commit(connection: &mut Connection) -> Result<(), CommitError> {
     let (outcome, is_undone): (_, fn(&sqlx::Error) -> bool) = match connection.engine() {
         Engine::Sqlite(connection) => (sqlx::query("commit").execute(connection).await.map(drop), is_full),
-        Engine::Postgres(connection) => (sqlx::query("commit").execute(connection).await.map(drop), failure::is_undone),
+        // One message there and one back.
+        Engine::Postgres(connection) => {
+            (sqlx::raw_sql("commit").execute(connection).await.map(drop), failure::is_undone)
+        }
     };
     outcome.map_err(|error| {
         if is_undone(&error) { CommitError::Undone(error.into()) } else { CommitError::Unknown(error.into()) }

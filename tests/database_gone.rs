@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A database that goes away and comes back: nobody waits for ever, nothing that was acknowledged is lost, and nobody has
+//! to lend a hand. Only where the tests run on PostgreSQL.
+
+use hongyan_protocol::message::SendMessage;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::harness::server::{Home, TestServer};
+use crate::harness::view::{c2c, texts};
+use crate::harness::wait::{eventually, within};
+use crate::harness::wire::{stored_texts, text_message, to_user};
+
+/// The status of `/readyz`.
+async fn ready_status(server: &TestServer) -> String {
+    let mut socket = TcpStream::connect(server.addr()).await.unwrap();
+    socket.write_all(b"GET /readyz HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    within("an answer", socket.read_to_string(&mut answer)).await.unwrap();
+    answer.split(' ').nth(1).unwrap().to_owned()
+}
+
+async fn becomes_ready(server: &TestServer) {
+    eventually("a server that is ready", async || match ready_status(server).await {
+        status if status == "200" => Ok(()),
+        status => Err(status),
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_gone_is_waited_for_and_nothing_acknowledged_is_lost() {
+    let Some(home) = Home::behind_a_proxy().await else { return };
+    let server = TestServer::start_at(home).await;
+    let bob = server.device("bob").login().await;
+    let alice = server.device("alice").login().await;
+    let mut carol = server.wire("carol").await;
+    alice.sends(&c2c("bob"), "before").await;
+    assert_eq!(ready_status(&server).await, "200");
+
+    server.home().proxy().take_away();
+    assert_eq!(ready_status(&server).await, "503");
+    let message = text_message(&to_user("bob"), "by hand");
+    let refusal = carol.call::<SendMessage>(&message).await.unwrap_err();
+    assert!(refusal.code.is_retryable(), "{refusal}");
+    let queued = alice.queue_text(&c2c("bob"), "meanwhile").await;
+
+    server.home().proxy().give_back();
+    becomes_ready(&server).await;
+    assert_eq!(carol.call::<SendMessage>(&message).await.unwrap().seq.get(), 1);
+    queued.end().await.unwrap();
+    bob.heard.wait_for_texts(3).await;
+    assert_eq!(texts(&bob.cloud_history(&c2c("alice")).await), ["before", "meanwhile"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_outcome_is_unknown_is_answered_so_and_heard_of_once() {
+    let Some(home) = Home::behind_a_proxy().await else { return };
+    let server = TestServer::start_at(home).await;
+    let bob = server.device("bob").login().await;
+    let mut alice = server.wire("alice").await;
+    let of = to_user("bob");
+    alice.send_text(&of, "first").await.unwrap();
+    bob.heard.wait_for_texts(1).await;
+
+    let proxy = server.home().proxy();
+    proxy.lose_next_commit();
+    let message = text_message(&of, "second");
+    let sending = alice.post(&message).await;
+    proxy.lost_a_commit().await;
+    let refusal = alice.answer_to::<SendMessage>(sending).await.unwrap_err();
+    assert!(refusal.code.is_retryable(), "{refusal}");
+    assert_eq!(bob.heard.messages().len(), 1, "nobody could say so yet");
+    proxy.give_back();
+    // No push tells of it, and nobody says anything more: the server has its sessions look.
+    assert_eq!(bob.heard.wait_for_texts(2).await, ["first", "second"]);
+    becomes_ready(&server).await;
+    assert_eq!(alice.call::<SendMessage>(&message).await.unwrap().seq.get(), 2);
+    alice.send_text(&of, "third").await.unwrap();
+    assert_eq!(bob.heard.wait_for_texts(3).await, ["first", "second", "third"]);
+    assert_eq!(stored_texts(&alice.history(&of).await).collect::<Vec<_>>(), ["first", "second", "third"]);
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A TCP proxy between a server and its database, which takes the database away, and answers that it gave.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::net;
+use super::wait::within;
+
+/// What a server sends to commit: PostgreSQL's simple query, with its length.
+const COMMIT: &[u8] = b"Q\0\0\0\x0bcommit\0";
+
+const CHUNK_BYTES: usize = 16 * 1024;
+
+struct Control {
+    upstream: String,
+    is_gone: watch::Sender<bool>,
+    /// The next commit reaches the database, and its answer nobody.
+    loses_commit: AtomicBool,
+    lost_commits: watch::Sender<u64>,
+}
+
+/// The proxy, which ends with all its connections when dropped.
+pub struct DatabaseProxy {
+    addr: SocketAddr,
+    control: Arc<Control>,
+    accepting: JoinHandle<()>,
+}
+
+impl Drop for DatabaseProxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        self.take_away();
+    }
+}
+
+impl DatabaseProxy {
+    pub async fn start(upstream: String) -> Self {
+        let listener = net::bind().await;
+        let addr = listener.local_addr().expect("a bound listener has an address");
+        let control = Arc::new(Control {
+            upstream,
+            is_gone: watch::Sender::new(false),
+            loses_commit: AtomicBool::new(false),
+            lost_commits: watch::Sender::new(0),
+        });
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&control)));
+        Self { addr, control, accepting }
+    }
+
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Ends all connections and lets none begin.
+    pub fn take_away(&self) {
+        self.control.is_gone.send_replace(true);
+    }
+
+    pub fn give_back(&self) {
+        self.control.is_gone.send_replace(false);
+    }
+
+    /// Passes the next commit on, waits for its answer, keeps it back, and takes the database away.
+    pub fn lose_next_commit(&self) {
+        self.control.loses_commit.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits until that has happened.
+    pub async fn lost_a_commit(&self) {
+        let mut lost = self.control.lost_commits.subscribe();
+        within("a lost commit", lost.wait_for(|count| *count > 0)).await.expect("the proxy holds the sender");
+    }
+}
+
+async fn accept(listener: TcpListener, control: Arc<Control>) {
+    while let Ok((server, _)) = listener.accept().await {
+        if !*control.is_gone.borrow() {
+            tokio::spawn(connection(server, Arc::clone(&control)));
+        }
+    }
+}
+
+async fn connection(mut server: TcpStream, control: Arc<Control>) {
+    let mut gone = control.is_gone.subscribe();
+    let both_ways = async {
+        let Ok(mut database) = TcpStream::connect(&control.upstream).await else { return };
+        let _ = (server.set_nodelay(true), database.set_nodelay(true));
+        // Whether the next answer is that of the commit.
+        let is_commit_lost = AtomicBool::new(false);
+        let (server_read, server_write) = server.split();
+        let (database_read, database_write) = database.split();
+        tokio::select! {
+            () = to_database(server_read, database_write, &control, &is_commit_lost) => {}
+            () = to_server(database_read, server_write, &control, &is_commit_lost) => {}
+        }
+    };
+    tokio::select! {
+        () = both_ways => {}
+        _ = gone.wait_for(|is_gone| *is_gone) => {}
+    }
+}
+
+async fn to_database(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, control: &Control, is_commit_lost: &AtomicBool) {
+    let mut chunk = vec![0; CHUNK_BYTES];
+    while let Ok(count @ 1..) = from.read(&mut chunk).await {
+        let is_commit = chunk[..count].windows(COMMIT.len()).any(|bytes| bytes == COMMIT);
+        if is_commit && control.loses_commit.swap(false, Ordering::SeqCst) {
+            is_commit_lost.store(true, Ordering::SeqCst);
+        }
+        if to.write_all(&chunk[..count]).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn to_server(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, control: &Control, is_commit_lost: &AtomicBool) {
+    let mut chunk = vec![0; CHUNK_BYTES];
+    while let Ok(count @ 1..) = from.read(&mut chunk).await {
+        if is_commit_lost.load(Ordering::SeqCst) {
+            control.is_gone.send_replace(true);
+            control.lost_commits.send_modify(|count| *count += 1);
+            return;
+        }
+        if to.write_all(&chunk[..count]).await.is_err() {
+            return;
+        }
+    }
+}
