@@ -209,12 +209,13 @@ async fn a_read_position_that_both_servers_move_never_falls() {
     let Some(servers) = two_servers().await else { return };
     let mut bob = on_both(&servers, "bob").await;
     let mut alice = servers[0].wire("alice").await;
-    alice.send_texts(&to_user("bob"), (1..=40).map(|number| number.to_string())).await;
+    alice.create_group("geese", &["bob"]).await;
+    alice.send_texts(&to_group("geese"), (1..=40).map(|number| number.to_string())).await;
     for number in 1..=20 {
         let seqs = [2 * number, 2 * number - 1];
         let reads = bob.iter_mut().zip(seqs).map(|(wire, seq)| async move {
             let up_to = ReadPosition::Seq(Seq::parse(seq).unwrap());
-            wire.call(&MarkRead { of: ReadScope::One(to_user("alice")), up_to }).await.unwrap();
+            wire.call(&MarkRead { of: ReadScope::One(to_group("geese")), up_to }).await.unwrap();
         });
         join_all(reads).await;
         let pages = bob[0].heads().await;

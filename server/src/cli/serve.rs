@@ -13,6 +13,7 @@ use super::{Failure, SettingsArgs, say};
 use crate::config::{Config, LogConfig, LogFormat};
 use crate::error::Error;
 use crate::server::Server;
+use crate::store::Place;
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
@@ -63,13 +64,15 @@ pub(super) async fn run(args: ServeArgs, out: &mut dyn Write) -> Result<(), Fail
         Failure::while_doing(&format!("listening on {} (the setting listen)", config.listen), error)
     })?;
     let folder = config.data_folder.display().to_string();
+    let is_embedded = matches!(config.place()?, Place::Folder(_));
     let server = Server::start(config, listener).await?;
     if server.is_demo_app_new()
         && let Some(app) = server.find_demo_app()
     {
         say(out, "a demo app was made; its key is not shown again:")?;
         say(out, describe(app))?;
-        say(out, format_args!("(hongyan-server app key --data {folder} {} prints the key)", app.sdk_app_id))?;
+        let also = if is_embedded { "" } else { "--store … " };
+        say(out, format_args!("(hongyan-server app key --data {folder} {also}{} prints the key)", app.sdk_app_id))?;
     }
     if let Some(address) = server.admin_addr() {
         say(out, format_args!("metrics on http://{address}/metrics"))?;

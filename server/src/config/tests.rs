@@ -45,6 +45,20 @@ fn a_later_layer_replaces_what_it_names_and_nothing_else() {
 }
 
 #[test]
+fn the_store_is_in_the_folder_or_in_a_database_and_its_password_is_not_repeated() {
+    let place = |store| Layers::defaults().with_value("store", store, "--store").unwrap().build().unwrap().place();
+    assert!(matches!(place("sqlite"), Ok(Place::Folder(folder)) if folder == *"hongyan-data"));
+    let address = "postgres://im:secret@db.example:5433/chat";
+    let Ok(Place::Postgres(options)) = place(address) else { panic!("it is a database") };
+    assert_eq!((options.get_host(), options.get_port(), options.get_database()), ("db.example", 5433, Some("chat")));
+    assert!(!format!("{:?}", StoreAddress(address.to_owned())).contains("secret"));
+    for wrong in ["", "mysql://im:secret@db.example/chat", "postgres://im:secret@:x/chat"] {
+        let refusal = refused(Layers::defaults().with_value("store", wrong, "--store"));
+        assert!(refusal.starts_with("the setting store is neither") && !refusal.contains("secret"), "{refusal}");
+    }
+}
+
+#[test]
 fn an_unknown_setting_is_named_with_its_place() {
     let of_file = |text| refused(Layers::defaults().with_toml(text, "hongyan.toml"));
     assert_eq!(of_file("lisen = '127.0.0.1:1'"), "the setting lisen (in hongyan.toml) is unknown");

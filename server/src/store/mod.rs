@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The store: it opens, migrates, begins, commits and converts errors, and knows no table of any room.
 //!
-//! Rooms write query text that SQLite and PostgreSQL both understand and run it through the macros of
-//! [`connection`]; many rows travel as one JSON array of arrays, read with `json_each($1)`, so that a batch is one
-//! statement. Writes share commits, see [`mod@write`].
+//! Rooms write one query text for SQLite and PostgreSQL and run it through the macros of [`connection`]; `dialect` is what
+//! the engines write differently, `rows` how many rows travel with one statement. Writes share commits, see [`mod@write`].
+//! `sqlite` and `postgres` open the engines, `failure` says what their errors mean.
 
 pub mod connection;
 mod dialect;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+mod shared;
+
 use std::future::Future;
 use std::sync::Mutex;
 use std::task::Poll;
