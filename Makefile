@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every task that a person runs. What is longer than a line or two is a script in .ci/.
 .DEFAULT_GOAL := help
-.PHONY: help demo chat serve check fmt lint test doc deny soak fuzz bindings api kotlin swift aar xcframework size bench-bindings demo-kotlin
+.PHONY: help demo chat serve check fmt lint test doc deny soak fuzz bindings api kotlin swift aar xcframework size bench-bindings demo-kotlin bench bench-peers
 
 FUZZ_SECONDS ?= 60
 SOAK_RUNS ?= 50
@@ -73,6 +73,12 @@ xcframework: ## the library for Apple's systems (needs a Mac; unverified)
 
 size: ## how large the library on a phone is, and what it consists of
 	@.ci/size
+
+bench: ## how fast the server is against what the machine can do; ARGS="--quick --only messages"
+	@.ci/bench $(ARGS)
+
+bench-peers: ## the same, and ejabberd, Prosody and Mosquitto beside it (installs them; root only)
+	@.ci/bench-peers $(ARGS)
 
 bench-bindings: ## what calls, records, pages and events cost in Kotlin and in Swift
 	@.ci/bindings release
