@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every task that a person runs. What is longer than a line or two is a script in .ci/.
 .DEFAULT_GOAL := help
-.PHONY: help demo chat serve check fmt lint test doc deny soak fuzz bindings api kotlin swift aar xcframework size bench-bindings demo-kotlin bench bench-peers
+.PHONY: help demo chat serve check fmt lint test doc deny soak fuzz bindings api kotlin swift aar xcframework size bench-bindings demo-kotlin bench bench-peers demo-swift
 
 FUZZ_SECONDS ?= 60
 SOAK_RUNS ?= 50
@@ -17,6 +17,9 @@ demo: ## three people chat through a real server that is killed in the middle
 # USER alone would be the login name that every shell exports.
 demo-kotlin: bindings ## the same conversation as an Android developer writes it
 	@.ci/kotlin demo
+
+demo-swift: bindings ## the same conversation as an iOS developer writes it
+	@.ci/swift demo
 
 chat: ## a chat in the terminal: USER=alice PEER=bob [SERVER=http://host:port]
 ifneq ($(origin USER) $(origin PEER),command line command line)

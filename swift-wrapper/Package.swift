@@ -26,8 +26,12 @@ let package = Package(
         .target(name: "Hongyan", dependencies: ["HongyanFFI", "HongyanCallbacks"]),
         .target(name: "HongyanCallbacks", dependencies: needsLibrary, linkerSettings: linksLibrary),
         .executableTarget(name: "hongyan-bench", dependencies: ["Hongyan"], path: "Benchmarks/HongyanBench"),
+        // `make demo-swift`: three people talk over a server that is killed.
+        .executableTarget(name: "hongyan-demo", dependencies: ["Hongyan", "HongyanHarness"], path: "Demo"),
+        // A real server and waiting with a deadline, for the demo and the tests.
+        .target(name: "HongyanHarness", path: "Harness"),
         .testTarget(
-            name: "HongyanTests", dependencies: ["Hongyan", "HongyanCallbacks"],
+            name: "HongyanTests", dependencies: ["Hongyan", "HongyanCallbacks", "HongyanHarness"],
             // The guide's own code, which .ci/swift takes out of docs/swift.md before it compiles the tests.
             exclude: Context.environment["HONGYAN_GUIDE"] == nil ? ["Guide"] : []),
     ],

@@ -3,6 +3,7 @@
 import Dispatch
 import Foundation
 import HongyanCallbacks
+import HongyanHarness
 import Testing
 
 /// The client with completion handlers. The tests wait; the client itself knows nothing of `async`.

@@ -2,6 +2,7 @@
 
 import Dispatch
 import Hongyan
+import HongyanHarness
 import Testing
 
 /// What a listener does, and what is done with its subscription, disturbs nobody else.

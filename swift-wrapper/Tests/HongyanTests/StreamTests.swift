@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Hongyan
+import HongyanHarness
 import Testing
 
 /// Streams of events.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Hongyan
+import HongyanHarness
 import Testing
 
 /// The screens of docs/swift.md, tried as an app would use them. Their code is written beside this file from that page.

@@ -2,6 +2,7 @@
 
 import Dispatch
 import HongyanCallbacks
+import HongyanHarness
 
 /// A user's device with the client of completion handlers, and what it heard.
 final class Caller: Sendable {

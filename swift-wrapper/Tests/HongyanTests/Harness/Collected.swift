@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Hongyan
+import HongyanHarness
 
 /// What a task takes out of a stream.
 final class Collected<Item: Sendable>: Sendable {

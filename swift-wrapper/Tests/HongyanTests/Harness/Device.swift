@@ -2,6 +2,7 @@
 
 import Foundation
 import Hongyan
+import HongyanHarness
 
 /// A user's device: a real client in a folder of its own, with listeners that keep what they hear.
 final class Device: Sendable {

@@ -2,47 +2,36 @@
 
 import Foundation
 import Hongyan
+import HongyanHarness
 
-/// A real server in a process of its own, with a folder of its own, and the devices that a test has on it.
+/// A real server, and the devices that a test has on it.
 final class TestServer: Sendable {
-    let sdkAppId: Int
-    let url: String
-    private let key: String
-    private let folder: URL
-    private let process: Watched<Command>
+    var sdkAppId: Int { process.sdkAppId }
+    var url: String { process.url }
+    private let process: ServerProcess
     private let devices = Watched<[Device]>([])
 
-    private init(sdkAppId: Int, key: String, url: String, folder: URL, process: Command) {
-        (self.sdkAppId, self.key, self.url, self.folder) = (sdkAppId, key, url, folder)
-        self.process = Watched(process)
+    private init(_ process: ServerProcess) {
+        self.process = process
     }
 
     static func start() async throws -> TestServer {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("hongyan-\(UUID())")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        let (process, said) = try await listen(on: "127.0.0.1:0", folder)
-        guard let sdkAppId = said["sdkAppId"].flatMap({ Int($0) }), let key = said["key"], let url = said["url"] else {
-            throw Overdue("the demo app of a new server", seen: "\(said)")
-        }
-        return TestServer(sdkAppId: sdkAppId, key: key, url: url, folder: folder, process: process)
+        TestServer(try await ServerProcess.start())
     }
 
     /// Kills the server at once, as a power cut would.
     func kill() async throws {
-        try await process.now.kill()
+        try await process.kill()
     }
 
     /// Starts a new process where the killed one was.
     func startAgain() async throws {
-        let address = url.replacingOccurrences(of: "http://", with: "")
-        let (started, _) = try await Self.listen(on: address, folder)
-        process.change { $0 = started }
+        try await process.startAgain()
     }
 
     /// A UserSig, as the app's own back end makes it.
     func sign(_ user: String, options: [String] = []) async throws -> String {
-        let arguments = ["usersig", "sign", "--sdkappid", "\(sdkAppId)", "--key", key, "--user", user] + options
-        return try await Command.line(arguments)
+        try await process.sign(user, options: options)
     }
 
     /// A new device of a user, logged in and up to date.
@@ -67,7 +56,7 @@ final class TestServer: Sendable {
 
     /// A new device's folder, which goes with the server.
     func newFolder() -> URL {
-        folder.appendingPathComponent("device-\(UUID())")
+        process.folder.appendingPathComponent("device-\(UUID())")
     }
 
     /// Closes the devices and ends the server.
@@ -75,35 +64,7 @@ final class TestServer: Sendable {
         for device in devices.now {
             try await device.close()
         }
-        try await kill()
-        try FileManager.default.removeItem(at: folder)
-    }
-
-    /// Waits until a server listens, and gives what it said of itself: `sdkAppId`, `key` and `url`.
-    private static func listen(on address: String, _ folder: URL) async throws -> (Command, [String: String]) {
-        let data = folder.appendingPathComponent("server").path
-        let log = folder.appendingPathComponent("server.log")
-        let process = try Command(["serve", "--listen", address, "--data", data], log: log)
-        do {
-            try await process.output.wait(for: "a server", until: { $0.contains("listening on ") && $0.hasSuffix("\n") })
-        } catch {
-            throw Overdue("a server", seen: try String(contentsOf: log, encoding: .utf8))
-        }
-        var facts: [String: String] = [:]
-        for line in process.output.now.split(separator: "\n") {
-            if let url = line.dropPrefix("listening on ") {
-                facts["url"] = url
-            } else if let colon = line.range(of: ": ") {
-                facts[String(line[..<colon.lowerBound])] = String(line[colon.upperBound...])
-            }
-        }
-        return (process, facts)
-    }
-}
-
-extension Substring {
-    fileprivate func dropPrefix(_ prefix: String) -> String? {
-        hasPrefix(prefix) ? String(dropFirst(prefix.count)) : nil
+        try await process.end()
     }
 }
 

@@ -2,23 +2,23 @@
 
 import Foundation
 
-/// A value that any thread changes and that a test waits for: woken by the change, never by a clock.
-final class Watched<Value: Sendable>: @unchecked Sendable {
+/// A value that any thread changes and that somebody waits for: woken by the change, never by a clock.
+package final class Watched<Value: Sendable>: @unchecked Sendable {
     private let lock = NSLock()
     private var value: Value
     /// Each says whether it has what it waited for.
     private var waiting: [(Value) -> Bool] = []
 
-    init(_ value: Value) {
+    package init(_ value: Value) {
         self.value = value
     }
 
-    var now: Value {
+    package var now: Value {
         lock.withLock { value }
     }
 
     /// Changes the value and wakes those who waited for it.
-    func change(_ change: (inout Value) -> Void) {
+    package func change(_ change: (inout Value) -> Void) {
         lock.withLock {
             change(&value)
             // Resuming a continuation only queues its task, so that it may be done under the lock.
@@ -27,7 +27,7 @@ final class Watched<Value: Sendable>: @unchecked Sendable {
     }
 
     /// Waits until the value holds what `find` looks for, and gives that.
-    func wait<T: Sendable>(for what: String, _ find: @escaping @Sendable (Value) -> T?) async throws -> T {
+    package func wait<T: Sendable>(for what: String, _ find: @escaping @Sendable (Value) -> T?) async throws -> T {
         do {
             return try await within(what) {
                 await withCheckedContinuation { continuation in self.enlist(find, continuation) }
@@ -38,7 +38,7 @@ final class Watched<Value: Sendable>: @unchecked Sendable {
     }
 
     /// Waits until the value fulfils a condition.
-    func wait(for what: String, until condition: @escaping @Sendable (Value) -> Bool) async throws {
+    package func wait(for what: String, until condition: @escaping @Sendable (Value) -> Bool) async throws {
         _ = try await wait(for: what) { condition($0) ? true : nil }
     }
 
@@ -61,29 +61,29 @@ final class Watched<Value: Sendable>: @unchecked Sendable {
 }
 
 extension Watched where Value == Int {
-    func increase() {
+    package func increase() {
         change { $0 += 1 }
     }
 }
 
 /// Something that happens once and stays so.
-typealias Flag = Watched<Bool>
+package typealias Flag = Watched<Bool>
 
 extension Watched where Value == Bool {
-    func raise() {
+    package func raise() {
         change { $0 = true }
     }
 
-    func wait(for what: String) async throws {
+    package func wait(for what: String) async throws {
         try await wait(for: what, until: { $0 })
     }
 }
 
 /// Raises its flag when it is freed.
-final class Tracer: Sendable {
+package final class Tracer: Sendable {
     private let freed: Flag
 
-    init(_ freed: Flag) {
+    package init(_ freed: Flag) {
         self.freed = freed
     }
 

@@ -2,16 +2,16 @@
 
 import Foundation
 
-/// How long anything in a test may take before the test fails. It is far above what a busy machine needs, so that only
+/// How long anything may take before it has failed. It is far above what a busy machine needs, so that only
 /// what never comes runs into it.
-let deadlineSeconds = 60.0
+package let deadlineSeconds = 60.0
 
-/// What a test waited for did not come.
-struct Overdue: Error, CustomStringConvertible {
-    let what: String
-    let description: String
+/// What was waited for did not come.
+package struct Overdue: Error, CustomStringConvertible {
+    package let what: String
+    package let description: String
 
-    init(_ what: String, seen: String? = nil) {
+    package init(_ what: String, seen: String? = nil) {
         self.what = what
         description = "\(what) did not come within \(Int(deadlineSeconds)) s" + (seen.map { "; seen: \($0)" } ?? "")
     }
@@ -19,7 +19,7 @@ struct Overdue: Error, CustomStringConvertible {
 
 /// An operation's result, or a failure that names it. What misses its deadline is left behind, not waited for: a call
 /// that hangs and heeds no cancellation is one of the faults that tests look for.
-func within<T: Sendable>(
+package func within<T: Sendable>(
     _ what: String,
     _ operation: @escaping @Sendable () async throws -> T
 ) async throws -> T {

@@ -3,19 +3,19 @@
 import Foundation
 
 /// A process of the server's binary, and what it says.
-final class Command: Sendable {
-    /// Ends the command with the pipe that it is fed from, so that no server outlives tests that crashed.
+package final class Command: Sendable {
+    /// Ends the command with the pipe that it is fed from, so that no server outlives a program that crashed.
     private static let guarded = #""$@" & exec >/dev/null; cat; kill -9 $!; wait"#
 
     /// What it has said until now.
-    let output = Watched("")
+    package let output = Watched("")
     private let process = Process()
     private let input: Pipe
     private let hasEnded = Flag(false)
 
     /// The server's binary: what the environment names, or the debug build.
     private static var binary: String {
-        let repository = (0..<5).reduce(URL(fileURLWithPath: #filePath)) { url, _ in url.deletingLastPathComponent() }
+        let repository = (0..<3).reduce(URL(fileURLWithPath: #filePath)) { url, _ in url.deletingLastPathComponent() }
         return ProcessInfo.processInfo.environment["HONGYAN_SERVER_BINARY"]
             ?? repository.appendingPathComponent("target/debug/hongyan-server").path
     }
@@ -24,13 +24,13 @@ final class Command: Sendable {
     /// them open.
     private static let starting = NSLock()
 
-    init(_ arguments: [String], log: URL? = nil) throws {
+    package init(_ arguments: [String], log: URL? = nil) throws {
         Self.starting.lock()
         defer { Self.starting.unlock() }
         input = Pipe()
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
         process.arguments = ["-c", Self.guarded, "sh", Self.binary] + arguments
-        // What the tests expect are the server's defaults, whatever the shell has set.
+        // What is expected are the server's defaults, whatever the shell has set.
         process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("HONGYAN_") }
         process.standardInput = input
         if let log {
@@ -55,13 +55,13 @@ final class Command: Sendable {
     }
 
     /// Kills it at once, as a power cut would, and waits for its end.
-    func kill() async throws {
+    package func kill() async throws {
         try? input.fileHandleForWriting.close()
         try await hasEnded.wait(for: "the end of a killed process")
     }
 
     /// The one line that a command says.
-    static func line(_ arguments: [String]) async throws -> String {
+    package static func line(_ arguments: [String]) async throws -> String {
         let command = try Command(arguments)
         try await command.output.wait(for: "a line of \(arguments)", until: { $0.hasSuffix("\n") })
         try await command.kill()
