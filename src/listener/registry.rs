@@ -18,8 +18,9 @@ pub struct Subscription(Box<dyn Fn() + Send + Sync>);
 
 #[uniffi::export]
 impl Subscription {
-    /// Ends the calls: once this has returned, no further one begins. It may be used inside a call of the
-    /// listener itself, and more than once.
+    /// Ends the calls: once this has returned, no further one begins. A call that has begun on another thread is waited
+    /// for, 250 milliseconds at the most; one that takes longer ends by itself, and it is the last. It may be used inside
+    /// a call of the listener itself, and more than once.
     pub fn cancel(&self) {
         (self.0)();
     }

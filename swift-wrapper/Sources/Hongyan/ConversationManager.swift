@@ -67,7 +67,7 @@ public final class ConversationManager: Sendable {
     /// What happens to conversations, from the moment of this call on, in whole batches.
     ///
     /// Every call gives a stream of its own, which is read once. It ends with the client, when the task that reads it is cancelled, and when the app
-    /// lets go of it; on a closed client at once. It keeps up to 64 batches that are not read yet. Then the SDK waits, for all listeners and
+    /// lets go of it; on a closed client at once. While one batch waits to be read, the SDK waits, for all listeners and
     /// streams of this client, and puts what happens meanwhile together: each one's last state is told, but a stream that nobody reads must not be kept.
     public func events() -> AsyncStream<ConversationEvent> {
         eventStream(lifetime) { manager.addConversationListener(listener: ConversationEventSource($0)) }

@@ -2,8 +2,9 @@
 import Foundation
 import HongyanFFI
 
-/// How many batches wait for a reader; then the library's thread for listeners waits, and what happens meanwhile is coalesced there.
-private let batchesMax = 64
+/// How many batches wait for a reader: one, while the reader works on the one before. Then the library's thread for listeners waits, and what
+/// happens meanwhile is joined there, as references. A batch here holds up to 100 messages.
+private let batchesMax = 1
 
 /// Turns a listener into a stream: whole batches, in order, none lost from the moment of the call. The listener ends when the stream is let go of,
 /// when the task that reads it is cancelled, and with the client; the stream ends then, too.

@@ -126,7 +126,7 @@ public final class ImClient: Sendable {
     /// What happens to the connection and to the user's own account, from the moment of this call on.
     ///
     /// Every call gives a stream of its own, which is read once. It ends with the client, when the task that reads it is cancelled, and when the app
-    /// lets go of it; on a closed client at once. It keeps up to 64 events that are not read yet. Then the SDK waits, for all listeners and
+    /// lets go of it; on a closed client at once. While one event waits to be read, the SDK waits, for all listeners and
     /// streams of this client, and puts what happens meanwhile together: a stream that nobody reads must not be kept.
     public func events() -> AsyncStream<SdkEvent> {
         eventStream(lifetime) { client.addSdkListener(listener: SdkEventSource($0)) }

@@ -18,8 +18,9 @@ public struct ImClientConfig: Sendable {
     /// Whether unencrypted connections beyond this machine are allowed. For development only: everybody on the way can read and change what
     /// passes.
     public var isInsecureAllowed: Bool
-    /// Where listeners are called, `.main` for instance: one call after another, in order. Nothing means the SDK's own thread. Where 64 calls of
-    /// one listener wait on the queue, the SDK waits too, and puts what happens meanwhile together. Streams do not need it.
+    /// Where listeners are called, `.main` for instance: one call after another, in order. Nothing means the SDK's own thread. The SDK hands
+    /// over one call of a listener at a time and puts what happens meanwhile together, so that nothing piles up on a busy main thread. Streams do
+    /// not need it.
     public var callbackQueue: DispatchQueue?
     /// Who gets the lines of the log, on the queue of the other listeners. The client holds it until it ends.
     public var logListener: (any LogListener)?

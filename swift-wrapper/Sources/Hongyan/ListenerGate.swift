@@ -2,8 +2,9 @@
 import Foundation
 import HongyanFFI
 
-/// How many calls of one listener wait on the app's queue; then the library's thread for listeners waits.
-private let callsMax = 64
+/// How many calls of one listener are on the app's queue: one. Then the library's thread for listeners waits, and what happens meanwhile is joined
+/// there, as references.
+private let callsMax = 1
 /// How long a cancellation waits for a call that is just being made. A call that runs longer has begun for certain, and the promise is
 /// that none begins afterwards.
 private let cancelWaitMax: TimeInterval = 0.25

@@ -132,7 +132,7 @@ public final class MessageManager: Sendable {
     /// What happens to messages, from the moment of this call on, in whole batches.
     ///
     /// Every call gives a stream of its own, which is read once. It ends with the client, when the task that reads it is cancelled, and when the app
-    /// lets go of it; on a closed client at once. It keeps up to 64 batches that are not read yet. Then the SDK waits, for all listeners and
+    /// lets go of it; on a closed client at once. While one batch waits to be read, the SDK waits, for all listeners and
     /// streams of this client, and puts what happens meanwhile together: no message is lost, but a stream that nobody reads must not be kept.
     public func events() -> AsyncStream<MessageEvent> {
         eventStream(lifetime) { manager.addAdvancedMsgListener(listener: MessageEventSource($0)) }

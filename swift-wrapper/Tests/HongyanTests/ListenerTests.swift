@@ -89,6 +89,30 @@ import Testing
         }
     }
 
+    @Test func nothingPilesUpOnABusyQueueOfTheApp() async throws {
+        try await onServer { server in
+            let queue = DispatchQueue(label: "an app's queue")
+            let bob = try await server.device("bob", queue: queue)
+            let tablet = try await server.device("bob", on: .ipad)
+            let calls = Watched(0)
+            let texts = Watched<[String]>([])
+            bob.client.messages.addAdvancedMsgListener(OnMessages { messages in
+                calls.increase()
+                texts.change { $0 += messages }
+            })
+            let alice = try await server.device("alice")
+            let free = DispatchSemaphore(value: 0)
+            queue.async { free.wait() }
+            for text in numbered(1...60) {
+                try await alice.says(text, to: "c2c_bob")
+                _ = try await tablet.heard.messages(Int(text) ?? 0)
+            }
+            free.signal()
+            try await texts.wait(for: "all texts", until: { $0 == numbered(1...60) })
+            #expect(calls.now <= 5)
+        }
+    }
+
     @Test func listenersAreCalledOnTheQueueOfTheAppInOrder() async throws {
         let queue = DispatchQueue(label: "an app's queue")
         // Only ever compared.

@@ -18,8 +18,8 @@ public class ConversationManager internal constructor(
      * What happens to conversations, in order, whole batches at a time.
      *
      * Every collection is a subscription of its own that begins when collecting does and ends with it. It is
-     * collected on the collector's own dispatcher. 64 batches may wait for a slow collector; then it delays the
-     * other listeners of its client, and each one's last state is told. The flow completes when the client is closed;
+     * collected on the collector's own dispatcher. While one batch waits for a slow collector, the
+     * other listeners of its client wait as well, and each one's last state is told. The flow completes when the client is closed;
      * collecting from a closed client throws an [ImException] with 6013.
      */
     public val events: Flow<ConversationEvent> =
@@ -36,7 +36,7 @@ public class ConversationManager internal constructor(
     public suspend fun getConversationList(
         cursor: String? = null,
         count: Int = 100,
-    ): ConversationPage = mapped { native.getConversationList(cursor, count) }
+    ): ConversationPage = awaited { native.getConversationList(cursor, count) }
 
     /**
      * Reads one conversation from this device, whether the list shows it or not. It works offline.
@@ -45,14 +45,14 @@ public class ConversationManager internal constructor(
      * @throws ImException 6004 for an id of neither form or a conversation that this device does not know, 6014 where
      *   no user's data is open.
      */
-    public suspend fun getConversation(conversationId: String): Conversation = mapped { native.getConversation(conversationId) }
+    public suspend fun getConversation(conversationId: String): Conversation = awaited { native.getConversation(conversationId) }
 
     /**
      * How many messages are unread in all conversations together, as this device knows. It works offline.
      *
      * @throws ImException 6014 where no user's data is open.
      */
-    public suspend fun getTotalUnreadMessageCount(): Long = mapped { native.getTotalUnreadMessageCount() }
+    public suspend fun getTotalUnreadMessageCount(): Long = awaited { native.getTotalUnreadMessageCount() }
 
     /**
      * Marks messages as read, on all devices of the user. A read position never moves back. It needs a connection.
@@ -74,7 +74,7 @@ public class ConversationManager internal constructor(
         conversationId: String,
         cleanTimestampMs: Long = 0,
         cleanSequence: Long = 0,
-    ): Unit = mapped { native.cleanConversationUnreadMessageCount(conversationId, cleanTimestampMs, cleanSequence) }
+    ): Unit = awaited { native.cleanConversationUnreadMessageCount(conversationId, cleanTimestampMs, cleanSequence) }
 
     /**
      * Keeps a text that is being written, on this device only. It raises the conversation in the list of this device.
@@ -90,7 +90,7 @@ public class ConversationManager internal constructor(
     public suspend fun setConversationDraft(
         conversationId: String,
         draft: String?,
-    ): Unit = mapped { native.setConversationDraft(conversationId, draft) }
+    ): Unit = awaited { native.setConversationDraft(conversationId, draft) }
 
     /**
      * Has a listener hear of conversations until the subscription is cancelled or the client is closed.

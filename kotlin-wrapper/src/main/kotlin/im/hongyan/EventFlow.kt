@@ -7,8 +7,11 @@ import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.runBlocking
 
-/** The batches of events that wait for a collector. Beyond it the SDK's thread waits, and the SDK coalesces. */
-private const val BATCHES_MAX = 64
+/**
+ * The batches of events that wait for a collector: one, while the collector works on the one before. Then the SDK's
+ * thread waits, and what happens meanwhile is joined there, as references. A batch here holds up to 100 messages.
+ */
+private const val BATCHES_MAX = 1
 
 /**
  * A flow over a listener: every collection is a subscription of its own, made before the collector first suspends, and
@@ -40,7 +43,7 @@ internal class EventStream<E>(
 
     override fun deliver(call: () -> Unit): Unit = guard.run(call)
 
-    /** Hands an event to the collector; where it is far behind, the SDK's thread waits for it. */
+    /** Hands an event to the collector; where one waits already, the SDK's thread waits as well. */
     fun emit(event: E) {
         if (channel.trySend(event).isSuccess) return
         try {

@@ -35,7 +35,7 @@ public class GroupManager internal constructor(
         faceUrl: String = "",
         memberList: List<String> = emptyList(),
     ): String =
-        mapped {
+        awaited {
             native.createGroup(
                 CreateGroupOption(
                     groupType = groupType,
@@ -59,7 +59,7 @@ public class GroupManager internal constructor(
     public suspend fun inviteUserToGroup(
         groupId: String,
         userIds: List<String>,
-    ): List<GroupMemberOperationResult> = mapped { native.inviteUserToGroup(groupId, userIds) }
+    ): List<GroupMemberOperationResult> = awaited { native.inviteUserToGroup(groupId, userIds) }
 
     /**
      * Leaves a group. The conversation stays on this device with what was read of it; nothing new comes, and sending
@@ -68,7 +68,7 @@ public class GroupManager internal constructor(
      * @throws ImException 8501 for a bad group id; from the server 10007 where the user is no member, 10010 for no such
      *   group.
      */
-    public suspend fun quitGroup(groupId: String): Unit = mapped { native.quitGroup(groupId) }
+    public suspend fun quitGroup(groupId: String): Unit = awaited { native.quitGroup(groupId) }
 
     internal fun release(): Unit = native.destroy()
 }

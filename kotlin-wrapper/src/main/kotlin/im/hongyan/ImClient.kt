@@ -53,8 +53,8 @@ public class ImClient(
      * What happens to the connection and to the user's own account, in order.
      *
      * Every collection is a subscription of its own that begins when collecting does and ends with it. It is
-     * collected on the collector's own dispatcher. 64 events may wait for a slow collector; then it delays the
-     * other listeners of its client. The flow completes when the client is closed; collecting from a closed client
+     * collected on the collector's own dispatcher. While one event waits for a slow collector, the
+     * other listeners of its client wait as well. The flow completes when the client is closed; collecting from a closed client
      * throws an [ImException] with 6013.
      */
     public val events: Flow<SdkEvent> = listening.flow { stream -> subscribe(SdkEvents(stream::emit), stream) }
@@ -85,7 +85,7 @@ public class ImClient(
      * @throws ImException 7003 for a user id that is not valid, 7014 while another user is logged in or logging in, 6013
      *   once the client is closed, and the codes of the local database.
      */
-    public suspend fun initLocalStorage(userId: String): Unit = mapped { native.initLocalStorage(userId) }
+    public suspend fun initLocalStorage(userId: String): Unit = awaited { native.initLocalStorage(userId) }
 
     /**
      * Logs a user in. Once it has returned, the SDK keeps the connection up by itself, over losses of the network and
@@ -106,7 +106,7 @@ public class ImClient(
     public suspend fun login(
         userId: String,
         userSig: String,
-    ): Unit = mapped { native.login(userId, userSig) }
+    ): Unit = awaited { native.login(userId, userSig) }
 
     /**
      * Logs the user out, here and on the server, and closes what is stored of them; it stays on the device for the next
@@ -114,7 +114,7 @@ public class ImClient(
      *
      * @throws ImException 6014 where nobody is logged in, 7502 while a logout runs, 6013 once the client is closed.
      */
-    public suspend fun logout(): Unit = mapped { native.logout() }
+    public suspend fun logout(): Unit = awaited { native.logout() }
 
     /**
      * Profiles of users, in the order asked for; users who do not exist are left out. Needs the server.
@@ -123,7 +123,7 @@ public class ImClient(
      * @throws ImException 6017 for an empty or too long list, 7003 for an id that is not valid, 6014 when not logged in,
      *   6012 at the deadline, 9508 without a connection, 6013 once the client is closed.
      */
-    public suspend fun getUsersInfo(userIds: List<String>): List<UserInfo> = mapped { native.getUsersInfo(userIds) }
+    public suspend fun getUsersInfo(userIds: List<String>): List<UserInfo> = awaited { native.getUsersInfo(userIds) }
 
     /**
      * Changes the user's own profile: what is given, the rest stays. [SdkListener.onSelfInfoUpdated] follows on all the
@@ -137,7 +137,7 @@ public class ImClient(
     public suspend fun setSelfInfo(
         nickName: String? = null,
         faceUrl: String? = null,
-    ): Unit = mapped { native.setSelfInfo(SelfInfo(nickName = nickName, faceUrl = faceUrl)) }
+    ): Unit = awaited { native.setSelfInfo(SelfInfo(nickName = nickName, faceUrl = faceUrl)) }
 
     /**
      * Tells the SDK whether people look at the app. In the background the heartbeat is slower (4.5 minutes instead of 30
@@ -175,7 +175,7 @@ public class ImClient(
             // First: the SDK's thread may be waiting for a collector, or for the very thread that closes.
             listening.end()
             try {
-                mapped { native.shutDown() }
+                awaited { native.shutDown() }
             } catch (failure: ImException) {
                 // It was closed before.
                 if (failure.code != ErrorCode.NOT_INITIALIZED) throw failure

@@ -2,7 +2,14 @@
 package im.hongyan
 
 import im.hongyan.ffi.InternalException
+import kotlinx.coroutines.CoroutineDispatcher
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.MainCoroutineDispatcher
+import kotlinx.coroutines.NonCancellable
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.withContext
 import java.nio.charset.CharacterCodingException
+import kotlin.coroutines.ContinuationInterceptor
 import kotlin.coroutines.cancellation.CancellationException
 import im.hongyan.ffi.ImException as NativeException
 
@@ -57,6 +64,33 @@ internal inline fun <T> mapped(call: () -> T): T =
     } catch (bug: InternalException) {
         throw imException(ErrorCode.INTERNAL_ERROR, "the SDK panicked: ${bug.message}", isRetryable = false, cause = bug)
     }
+
+/** Awaits the native side, with the exceptions of [mapped], and goes on outside of the SDK's own threads. */
+internal suspend inline fun <T> awaited(call: () -> T): T =
+    try {
+        mapped(call)
+    } finally {
+        leaveSdkThread()
+    }
+
+/**
+ * The native side resumes a coroutine on one of the two threads that carry all clients of the process. Most dispatchers
+ * take it away from there. Where none does, as with [Dispatchers.Unconfined], it goes on in [Dispatchers.Default]: what the
+ * app does next may block.
+ */
+internal suspend fun leaveSdkThread() {
+    val context = currentCoroutineContext()
+    val staysWhereItIsResumed =
+        when (val dispatcher = context[ContinuationInterceptor]) {
+            // An immediate one stays on the main thread alone.
+            is MainCoroutineDispatcher -> false
+
+            is CoroutineDispatcher -> !dispatcher.isDispatchNeeded(context)
+
+            else -> true
+        }
+    if (staysWhereItIsResumed) withContext(NonCancellable + Dispatchers.Default) {}
+}
 
 /** What a call on a closed client is answered. */
 internal fun clientClosed(cause: Throwable? = null): ImException =

@@ -22,8 +22,8 @@ public class MessageManager internal constructor(
      * What happens to messages, in order, whole batches at a time.
      *
      * Every collection is a subscription of its own that begins when collecting does and ends with it. It is
-     * collected on the collector's own dispatcher. 64 batches may wait for a slow collector; then it delays the
-     * other listeners of its client, and no message is lost. The flow completes when the client is closed; collecting
+     * collected on the collector's own dispatcher. While one batch waits for a slow collector, the
+     * other listeners of its client wait as well, and no message is lost. The flow completes when the client is closed; collecting
      * from a closed client throws an [ImException] with 6013.
      */
     public val events: Flow<MessageEvent> =
@@ -73,7 +73,7 @@ public class MessageManager internal constructor(
     public suspend fun sendMessage(
         message: OutgoingMessage,
         conversationId: String,
-    ): Message = mapped { native.sendMessage(message, conversationId) }
+    ): Message = awaited { native.sendMessage(message, conversationId) }
 
     /**
      * Sends a message that failed again, under the same id: if the server has it after all, it is there once. Effect,
@@ -81,7 +81,7 @@ public class MessageManager internal constructor(
      *
      * @throws ImException 7014 for a message that did not fail or does not exist, and as for [sendMessage].
      */
-    public suspend fun resendMessage(messageId: String): Message = mapped { native.resendMessage(messageId) }
+    public suspend fun resendMessage(messageId: String): Message = awaited { native.resendMessage(messageId) }
 
     /**
      * Sends a text to a user: [createTextMessage] and [sendMessage] in one.
@@ -91,7 +91,7 @@ public class MessageManager internal constructor(
     public suspend fun sendC2cTextMessage(
         text: String,
         userId: String,
-    ): Message = mapped { native.sendC2cTextMessage(text, userId) }
+    ): Message = awaited { native.sendC2cTextMessage(text, userId) }
 
     /**
      * Sends bytes to a user: [createCustomMessage] and [sendMessage] in one.
@@ -101,7 +101,7 @@ public class MessageManager internal constructor(
     public suspend fun sendC2cCustomMessage(
         data: ByteArray,
         userId: String,
-    ): Message = mapped { native.sendC2cCustomMessage(data, userId) }
+    ): Message = awaited { native.sendC2cCustomMessage(data, userId) }
 
     /**
      * Sends a text to a group: [createTextMessage] and [sendMessage] in one.
@@ -112,7 +112,7 @@ public class MessageManager internal constructor(
         text: String,
         groupId: String,
         priority: MessagePriority = MessagePriority.DEFAULT,
-    ): Message = mapped { native.sendGroupTextMessage(text, groupId, priority) }
+    ): Message = awaited { native.sendGroupTextMessage(text, groupId, priority) }
 
     /**
      * Sends bytes to a group: [createCustomMessage] and [sendMessage] in one.
@@ -123,7 +123,7 @@ public class MessageManager internal constructor(
         data: ByteArray,
         groupId: String,
         priority: MessagePriority = MessagePriority.DEFAULT,
-    ): Message = mapped { native.sendGroupCustomMessage(data, groupId, priority) }
+    ): Message = awaited { native.sendGroupCustomMessage(data, groupId, priority) }
 
     /**
      * Reads a page of a conversation's history, either way. No listener hears of what is read.
@@ -152,7 +152,7 @@ public class MessageManager internal constructor(
         lastMessageId: String? = null,
         lastMessageSeq: Long? = null,
     ): HistoryPage =
-        mapped {
+        awaited {
             native.getHistoryMessageList(
                 HistoryOption(
                     conversationId = conversationId,
@@ -175,7 +175,7 @@ public class MessageManager internal constructor(
         userId: String,
         count: Int = 20,
         lastMessageId: String? = null,
-    ): HistoryPage = mapped { native.getC2cHistoryMessageList(userId, count, lastMessageId) }
+    ): HistoryPage = awaited { native.getC2cHistoryMessageList(userId, count, lastMessageId) }
 
     /**
      * Reads older messages of a group from the cloud, newest first; see [getHistoryMessageList].
@@ -187,7 +187,7 @@ public class MessageManager internal constructor(
         groupId: String,
         count: Int = 20,
         lastMessageId: String? = null,
-    ): HistoryPage = mapped { native.getGroupHistoryMessageList(groupId, count, lastMessageId) }
+    ): HistoryPage = awaited { native.getGroupHistoryMessageList(groupId, count, lastMessageId) }
 
     /**
      * Finds messages on this device by their ids, in the order asked for; those that are not there are left out. It
@@ -196,7 +196,7 @@ public class MessageManager internal constructor(
      * @param messageIds At most 1000.
      * @throws ImException 6014 where no user's data is open, 6017 for an id of no form or too many of them.
      */
-    public suspend fun findMessages(messageIds: List<String>): List<Message> = mapped { native.findMessages(messageIds) }
+    public suspend fun findMessages(messageIds: List<String>): List<Message> = awaited { native.findMessages(messageIds) }
 
     /**
      * Has a listener hear of messages until the subscription is cancelled or the client is closed.

@@ -13,10 +13,10 @@ public class Subscription internal constructor(
     private val forget: (Subscription) -> Unit,
 ) {
     /**
-     * Ends the calls and lets go of the listener: once this has returned, no further call begins. It may be called from
-     * any thread, inside a call of the listener itself, and more than once. A call that runs on the SDK's own thread
-     * meanwhile is waited for, 250 milliseconds at the most; one on [ImClientConfig.eventDispatcher] is not. On a closed
-     * client it does nothing.
+     * Ends the calls and lets go of the listener: once this has returned, no further call begins. A call that has begun on
+     * another thread is waited for, 250 milliseconds at the most; one that takes longer ends by itself, and it is the last.
+     * It may be called from any thread, inside a call of the listener itself, and more than once. On a closed client it
+     * does nothing.
      */
     public fun cancel() {
         // First: the SDK's thread may be waiting for the very thread that cancels.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package im.hongyan
 
+import im.hongyan.harness.DEADLINE
 import im.hongyan.harness.Heard
 import im.hongyan.harness.OnServer
 import im.hongyan.harness.Stage
@@ -19,11 +20,15 @@ import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import java.util.concurrent.CompletableFuture
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.Executors
+import java.util.concurrent.atomic.AtomicBoolean
 import java.util.concurrent.atomic.AtomicInteger
+import kotlin.concurrent.thread
 
 /** Listeners are called on the dispatcher that the app gave, flows are collected where their collector is. */
 class DispatcherTest : OnServer() {
@@ -155,6 +160,44 @@ class DispatcherTest : OnServer() {
                 assertTrue(bob.client.loginStatus == LoginStatus.LOGGED_IN)
             }
         }
+
+    /** Begins to cancel while a call runs on another thread; [call] gets the thread that cancels. */
+    private fun cancelDuring(call: (Thread) -> Unit): Thread {
+        val begun = CountDownLatch(1)
+        val cancels = CompletableFuture<Thread>()
+        val delivery = DispatchedDelivery(Dispatchers.IO, ListenerGuard { throw it })
+        thread(isDaemon = true) {
+            delivery.deliver {
+                begun.countDown()
+                call(cancels.get())
+            }
+        }
+        begun.await()
+        return thread(isDaemon = true, start = false) { delivery.end() }.also {
+            cancels.complete(it)
+            it.start()
+        }
+    }
+
+    @Test
+    fun `a cancel from elsewhere waits for the call that has begun`() {
+        val isCalled = AtomicBoolean()
+        val cancelling =
+            cancelDuring { cancelling ->
+                // Ended is what it is where nothing waits for this call.
+                while (cancelling.state != Thread.State.TIMED_WAITING && cancelling.state != Thread.State.TERMINATED) Thread.yield()
+                if (cancelling.state == Thread.State.TIMED_WAITING) isCalled.set(true)
+            }
+        cancelling.join()
+        assertTrue(isCalled.get())
+    }
+
+    @Test
+    fun `a cancel from elsewhere does not wait for a call that waits for it`() {
+        val cancelling = cancelDuring { cancelling -> cancelling.join() }
+        cancelling.join(DEADLINE.inWholeMilliseconds)
+        assertFalse(cancelling.isAlive)
+    }
 
     private companion object {
         const val COUNT = 60

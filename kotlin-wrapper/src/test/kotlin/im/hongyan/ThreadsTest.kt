@@ -68,22 +68,43 @@ class ThreadsTest : OnServer() {
             assertTrue(!thread.isAlive && !isListed(thread))
         }
 
+    private fun ofCalls() =
+        Thread
+            .getAllStackTraces()
+            .keys
+            .filter { it.name == OF_CALLS }
+            .toSet()
+
     @Test
     fun `calls come back on few threads, daemons that stay`() =
         play {
             val bob = loggedIn("bob")
-            val threads =
+            val threads = ofCalls()
+            repeat(CALLS) { bob.client.conversations.getConversationList() }
+            assertTrue(threads.isNotEmpty(), "the threads have no name")
+            assertTrue(threads.size <= THREADS_MAX, "$threads")
+            assertEquals(threads, ofCalls(), "threads are made known anew")
+            assertTrue(threads.all { it.isDaemon && it.isAlive }, "$threads")
+        }
+
+    @Test
+    fun `the app's code never goes on in the threads that carry all clients`() =
+        play {
+            val bob = loggedIn("bob")
+            val list = bob.client.conversations
+            val places =
                 async(Dispatchers.Unconfined) {
                     List(CALLS) {
-                        bob.client.conversations.getConversationList()
-                        // Unconfined: where the call came back.
+                        list.getConversationList()
                         Thread.currentThread()
-                    }
+                    } +
+                        List(CALLS) {
+                            runCatching { list.getConversation("nobody") }
+                            Thread.currentThread()
+                        }
                 }
-            val ofSdk = within("all calls") { threads.await() }.filter { it.name == OF_CALLS }.toSet()
-            assertTrue(ofSdk.isNotEmpty(), "the threads have no name")
-            assertTrue(ofSdk.size <= THREADS_MAX, "threads are made known anew: $ofSdk")
-            assertTrue(ofSdk.all { it.isDaemon && it.isAlive && isListed(it) }, "$ofSdk")
+            val here = within("all calls") { places.await() }.toSet()
+            assertTrue(here.none { it.name == OF_CALLS }, "$here")
         }
 
     @Test
