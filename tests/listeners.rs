@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What an app's listener does, however bad, harms nothing but that listener.
 
+use std::fs;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 
 use hongyan::message::{Message, MessageReceipt};
 use hongyan::{AdvancedMsgListener, Platform, Subscription};
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 
+use crate::harness::device::Device;
 use crate::harness::server::TestServer;
 use crate::harness::view::{c2c, texts, texts_of};
 use crate::harness::wait::eventually;
@@ -202,4 +207,57 @@ async fn no_call_starts_after_a_cancel_has_returned() {
         assert_eq!(calls.load(Ordering::SeqCst), 0, "after {at_the_end} calls in round {round}");
     }
     sending.await.unwrap();
+}
+
+/// The file of the only user of a device.
+fn store_of(device: &Device) -> PathBuf {
+    let mut folders = vec![device.folder().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "db") {
+                return path;
+            }
+        }
+    }
+    panic!("{} has no store", device.user());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_for_a_while_is_told_when_it_can() {
+    let server = TestServer::start().await;
+    let bob = server.device("bob").login().await;
+    let door = Arc::new(Door::default());
+    let inside = Arc::new(AtomicUsize::new(0));
+    let (waiting, entered) = (Arc::clone(&door), Arc::clone(&inside));
+    let _ = bob.client.messages().add_advanced_msg_listener(Arc::new(OnMessages(move |_| {
+        entered.fetch_add(1, Ordering::SeqCst);
+        waiting.pass();
+    })));
+    let mut alice = server.wire("alice").await;
+    alice.send_text(&to_user("bob"), "1").await.unwrap();
+    eventually("the call", async || if inside.load(Ordering::SeqCst) == 1 { Ok(()) } else { Err("not yet") }).await;
+    alice.send_text(&to_user("bob"), "2").await.unwrap();
+    eventually("both in the store", async || {
+        let unread = bob.unread(&c2c("alice")).await;
+        if unread == 2 { Ok(()) } else { Err(unread) }
+    })
+    .await;
+
+    let mut store = SqliteConnectOptions::new().filename(store_of(&bob)).connect().await.unwrap();
+    sqlx::query("alter table message rename to out_of_reach").execute(&mut store).await.unwrap();
+    door.open();
+    eventually("an attempt to read", async || {
+        let logs = fs::read_dir(bob.folder().join("logs")).unwrap();
+        let said: String = logs.map(|log| fs::read_to_string(log.unwrap().path()).unwrap()).collect();
+        if said.contains("could not be read for listeners") { Ok(()) } else { Err(said) }
+    })
+    .await;
+    assert_eq!(texts_of(&bob.heard.messages()), ["1"]);
+    sqlx::query("alter table out_of_reach rename to message").execute(&mut store).await.unwrap();
+    assert_eq!(bob.heard.wait_for_texts(2).await, ["1", "2"]);
+    bob.sends(&c2c("alice"), "and the client works").await;
+    assert_eq!(texts_of(&bob.heard.messages()), ["1", "2"], "each once");
 }

@@ -10,7 +10,7 @@ use tracing::{Dispatch, error};
 use crate::client::core::Core;
 use crate::conversation::Conversation;
 use crate::error::ImError;
-use crate::listener::events::ConversationRow;
+use crate::listener::events::{ConversationRow, EventRef};
 use crate::listener::queue::{Batch, ConnectionEvent, SyncEvent};
 use crate::listener::registry::call_guarded;
 use crate::listener::{ConversationListener, Listeners, LogListener};
@@ -33,21 +33,24 @@ impl Delivery {
         Self { core, log_listener, log }
     }
 
-    /// Tells the listeners one batch, whose references point into the store of this number.
-    pub(crate) fn deliver(&self, batch: Batch, store: u64) {
+    /// Tells the listeners one batch, whose references point into the store of this number. Gives back what could not be
+    /// read.
+    pub(crate) fn deliver(&self, batch: Batch, store: u64) -> Vec<EventRef> {
+        let mut unread = Vec::new();
         if let Batch::Log(lines) = batch {
-            let Some(listener) = &self.log_listener else { return };
+            let Some(listener) = &self.log_listener else { return unread };
             for (level, text) in lines {
                 // What this one throws is not logged: the line would come back to it.
                 let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| listener.on_log(level, text)));
             }
-            return;
+            return unread;
         }
         tracing::dispatcher::with_default(&self.log, || {
             let Some(core) = self.core.upgrade() else { return };
             // Also what the SDK itself might get wrong here must not end the thread.
-            call_guarded(|| deliver(&Source { core: &core, store }, batch));
+            call_guarded(|| unread = deliver(&Source { core: &core, store }, batch));
         });
+        unread
     }
 }
 
@@ -71,23 +74,36 @@ impl Source<'_> {
     }
 }
 
-fn deliver(source: &Source<'_>, batch: Batch) {
+/// The store could not be read: what was to be told of waits again.
+struct Unread;
+
+fn deliver(source: &Source<'_>, batch: Batch) -> Vec<EventRef> {
     match batch {
-        Batch::Connection(events) => events.into_iter().for_each(|event| connection(source, &event)),
+        Batch::Connection(events) => events.iter().for_each(|event| connection(source, event)),
         Batch::Sync(events) => events.into_iter().for_each(|event| sync(source, event)),
-        Batch::SelfInfo => self_info(source),
-        Batch::NewMessages(conversations) => new_messages(source, conversations),
-        Batch::MessageStatus(ids) => ids.chunks(PAGE_MAX).for_each(|ids| statuses(source, ids)),
-        Batch::ReadReceipt(rows) => rows.chunks(PAGE_MAX).for_each(|rows| receipts(source, rows)),
-        Batch::ConversationNew(rows) => rows
-            .chunks(PAGE_MAX)
-            .for_each(|rows| conversations(source, rows, |listener, page| listener.on_new_conversation(page))),
-        Batch::ConversationChanged(rows) => rows
-            .chunks(PAGE_MAX)
-            .for_each(|rows| conversations(source, rows, |listener, page| listener.on_conversation_changed(page))),
-        Batch::TotalUnread => total_unread(source),
         Batch::Log(_) => {}
+        Batch::SelfInfo => return left(&[EventRef::SelfInfo], |_| self_info(source), EventRef::clone),
+        Batch::NewMessages(conversations) => return new_messages(source, conversations),
+        Batch::MessageStatus(ids) => return left(&ids, |ids| statuses(source, ids), |id| EventRef::MessageStatus(*id)),
+        Batch::ReadReceipt(rows) => {
+            return left(&rows, |rows| receipts(source, rows), |row| EventRef::ReadReceipt(*row));
+        }
+        Batch::ConversationNew(rows) => {
+            let tell = |listener: &dyn ConversationListener, page| listener.on_new_conversation(page);
+            return left(&rows, |rows| conversations(source, rows, tell), |row| EventRef::ConversationNew(*row));
+        }
+        Batch::ConversationChanged(rows) => {
+            let tell = |listener: &dyn ConversationListener, page| listener.on_conversation_changed(page);
+            return left(&rows, |rows| conversations(source, rows, tell), |row| EventRef::ConversationChanged(*row));
+        }
+        Batch::TotalUnread => return left(&[EventRef::TotalUnread], |_| total_unread(source), EventRef::clone),
     }
+    Vec::new()
+}
+
+/// Tells of things page by page; gives the events of those pages that could not be read.
+fn left<T>(things: &[T], tell: impl Fn(&[T]) -> Result<(), Unread>, event: impl Fn(&T) -> EventRef) -> Vec<EventRef> {
+    things.chunks(PAGE_MAX).filter(|page| tell(page).is_err()).flatten().map(event).collect()
 }
 
 fn connection(source: &Source<'_>, event: &ConnectionEvent) {
@@ -108,34 +124,56 @@ fn sync(source: &Source<'_>, event: SyncEvent) {
     });
 }
 
-fn self_info(source: &Source<'_>) {
-    if let Some(Some(info)) = read(source, |local| async move { local.self_info().await }) {
+fn self_info(source: &Source<'_>) -> Result<(), Unread> {
+    if let Some(Some(info)) = read(source, |local| async move { local.self_info().await })? {
         source.listeners().sdk.notify(|listener| listener.on_self_info_updated(info.clone()));
     }
+    Ok(())
 }
 
-/// Messages of several conversations go together, those of one in its order.
-fn new_messages(source: &Source<'_>, conversations: Vec<(ConversationRow, Vec<SeqRange>)>) {
+/// Messages of several conversations go together, those of one in its order: after what could not be read of one, no more
+/// of it is told.
+fn new_messages(source: &Source<'_>, conversations: Vec<(ConversationRow, Vec<SeqRange>)>) -> Vec<EventRef> {
+    let mut unread = Vec::new();
     if source.listeners().message.is_empty() {
-        return;
+        return unread;
     }
-    let tell = |messages: Vec<Message>| {
-        if !messages.is_empty() {
-            source.listeners().message.notify(|listener| listener.on_recv_new_message(messages.clone()));
-        }
-    };
     let mut messages = Vec::new();
     for (conversation, ranges) in conversations {
-        for mut range in ranges {
-            while let Some(next) = read_page(source, conversation, range, &mut messages) {
-                range.from = next;
-                if messages.len() >= PAGE_MAX {
-                    tell(std::mem::take(&mut messages));
-                }
+        let mut ranges = ranges.into_iter();
+        while let Some(range) = ranges.next() {
+            if let Err(rest) = read_range(source, conversation, range, &mut messages) {
+                let rest = std::iter::once(rest).chain(ranges);
+                unread.extend(rest.map(|range| EventRef::NewMessages { conversation, range }));
+                break;
             }
         }
     }
-    tell(messages);
+    tell_new(source, messages);
+    unread
+}
+
+fn tell_new(source: &Source<'_>, messages: Vec<Message>) {
+    if !messages.is_empty() {
+        source.listeners().message.notify(|listener| listener.on_recv_new_message(messages.clone()));
+    }
+}
+
+/// Adds the messages of a range, and tells of them whenever there are enough; where the store cannot be read, gives the
+/// rest of the range.
+fn read_range(
+    source: &Source<'_>,
+    conversation: ConversationRow,
+    mut range: SeqRange,
+    messages: &mut Vec<Message>,
+) -> Result<(), SeqRange> {
+    while let Some(next) = read_page(source, conversation, range, messages).map_err(|Unread| range)? {
+        range.from = next;
+        if messages.len() >= PAGE_MAX {
+            tell_new(source, std::mem::take(messages));
+        }
+    }
+    Ok(())
 }
 
 /// Adds as many messages as there is room for; gives where the next page begins, nothing at the end.
@@ -144,63 +182,64 @@ fn read_page(
     conversation: ConversationRow,
     range: SeqRange,
     messages: &mut Vec<Message>,
-) -> Option<Seq> {
+) -> Result<Option<Seq>, Unread> {
     if range.is_empty() {
-        return None;
+        return Ok(None);
     }
     let limit = u32::try_from(PAGE_MAX.saturating_sub(messages.len())).unwrap_or(0).max(1);
     let page = read(source, |local| async move { local.new_messages(conversation, range, limit).await })?;
-    let last = Seq::parse(page.last()?.seq).ok().filter(|last| *last >= range.from)?;
-    messages.extend(page);
-    Some(last.next())
+    let Some(last) = page.as_ref().and_then(|page| page.last()) else { return Ok(None) };
+    let last = Seq::parse(last.seq).ok().filter(|last| *last >= range.from);
+    messages.extend(page.into_iter().flatten());
+    Ok(last.map(Seq::next))
 }
 
-fn statuses(source: &Source<'_>, ids: &[MessageId]) {
+fn statuses(source: &Source<'_>, ids: &[MessageId]) -> Result<(), Unread> {
     let ids = ids.to_vec();
-    let messages = read(source, |local| async move { local.messages(&ids).await });
+    let messages = read(source, |local| async move { local.messages(&ids).await })?;
     if let Some(messages) = messages.filter(|messages| !messages.is_empty()) {
         source.listeners().message.notify(|listener| listener.on_message_status_changed(messages.clone()));
     }
+    Ok(())
 }
 
-fn receipts(source: &Source<'_>, rows: &[ConversationRow]) {
+fn receipts(source: &Source<'_>, rows: &[ConversationRow]) -> Result<(), Unread> {
     let rows = rows.to_vec();
-    let receipts = read(source, |local| async move { local.receipts(&rows).await });
+    let receipts = read(source, |local| async move { local.receipts(&rows).await })?;
     if let Some(receipts) = receipts.filter(|receipts| !receipts.is_empty()) {
         source.listeners().message.notify(|listener| listener.on_recv_c2c_read_receipt(receipts.clone()));
     }
+    Ok(())
 }
 
 fn conversations(
     source: &Source<'_>,
     rows: &[ConversationRow],
     tell: impl Fn(&dyn ConversationListener, Vec<Conversation>),
-) {
+) -> Result<(), Unread> {
     let rows = rows.to_vec();
-    let conversations = read(source, |local| async move { local.conversations(&rows).await });
+    let conversations = read(source, |local| async move { local.conversations(&rows).await })?;
     if let Some(conversations) = conversations.filter(|conversations| !conversations.is_empty()) {
         source.listeners().conversation.notify(|listener| tell(listener, conversations.clone()));
     }
+    Ok(())
 }
 
-fn total_unread(source: &Source<'_>) {
-    if let Some(total) = read(source, |local| async move { local.total_unread().await }) {
+fn total_unread(source: &Source<'_>) -> Result<(), Unread> {
+    if let Some(total) = read(source, |local| async move { local.total_unread().await })? {
         source.listeners().conversation.notify(|listener| listener.on_total_unread_message_count_changed(total));
     }
+    Ok(())
 }
 
-/// Reads from the store that is open; nothing where none is, or where it fails: the store has the event's
-/// effect, and the next event of its kind reads again.
-fn read<T, F>(source: &Source<'_>, read: impl FnOnce(Arc<Local>) -> F) -> Option<T>
+/// Reads from the store that is open; nothing where none is.
+fn read<T, F>(source: &Source<'_>, read: impl FnOnce(Arc<Local>) -> F) -> Result<Option<T>, Unread>
 where
     F: Future<Output = Result<T, ImError>>,
 {
-    let local = source.find_local()?;
-    match runtime::block_on(read(local)) {
-        Ok(value) => Some(value),
-        Err(failure) => {
-            error!(code = failure.code().0, detail = failure.detail(), "events could not be read for listeners");
-            None
-        }
-    }
+    let Some(local) = source.find_local() else { return Ok(None) };
+    runtime::block_on(read(local)).map(Some).map_err(|failure| {
+        error!(code = failure.code().0, detail = failure.detail(), "events wait: they could not be read for listeners");
+        Unread
+    })
 }

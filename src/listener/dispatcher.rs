@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -11,6 +12,10 @@ use crate::error::ImError;
 use crate::listener::events::EventRef;
 use crate::listener::queue::{Batch, Queue};
 use hongyan_protocol::codes::Code;
+
+/// How long what stands in the store waits after the store could not be read. Doubled at each failure in a row.
+const RETRY_PAUSE_MIN: Duration = Duration::from_millis(100);
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// One thread of a client's own that delivers what is pushed. Pushing never waits: what waits is coalesced and
 /// bounded, see [`Queue`].
@@ -35,6 +40,14 @@ struct Waiting {
     /// How often the references were forgotten: what was taken before means nothing in the store that is open now.
     forgotten: u64,
     is_closed: bool,
+    retry: Option<Retry>,
+}
+
+/// The store could not be read.
+#[derive(Debug, Clone, Copy)]
+struct Retry {
+    at: Instant,
+    pause: Duration,
 }
 
 impl Dispatcher {
@@ -50,8 +63,12 @@ impl Dispatcher {
     }
 
     /// Starts the thread. `deliver` is called on it with one batch after another, and with the number of the store
-    /// that its references point into, see [`Self::store_number`].
-    pub(crate) fn start(&self, deliver: impl FnMut(Batch, u64) + Send + 'static) -> Result<(), ImError> {
+    /// that its references point into, see [`Self::store_number`]. It gives back what could not be read: that waits
+    /// again, and is delivered later.
+    pub(crate) fn start(
+        &self,
+        deliver: impl FnMut(Batch, u64) -> Vec<EventRef> + Send + 'static,
+    ) -> Result<(), ImError> {
         let shared = Arc::clone(&self.shared);
         thread::Builder::new()
             .name("hongyan-listener".to_owned())
@@ -77,6 +94,7 @@ impl Dispatcher {
         let mut waiting = self.waiting();
         waiting.queue.forget_references();
         waiting.forgotten += 1;
+        waiting.retry = None;
     }
 
     /// Which store references point into now. It changes after a store was closed and before the next is open.
@@ -105,14 +123,34 @@ impl Dispatcher {
     }
 }
 
-fn run(shared: &Shared, mut deliver: impl FnMut(Batch, u64)) {
+fn run(shared: &Shared, mut deliver: impl FnMut(Batch, u64) -> Vec<EventRef>) {
     let _ = shared.thread.set(thread::current().id());
     #[cfg(not(target_vendor = "apple"))]
     let _known_to_java = crate::jvm::attach(c"hongyan-listener");
     while let Some((batch, store)) = next(shared) {
-        deliver(batch, store);
+        let unread = deliver(batch, store);
+        note_unread(shared, unread, store);
     }
     shared.ended.send_replace(true);
+}
+
+/// Has what could not be read wait again, unless its store was closed meanwhile.
+fn note_unread(shared: &Shared, unread: Vec<EventRef>, store: u64) {
+    let mut waiting = shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = Instant::now();
+    if waiting.forgotten != store {
+        return;
+    }
+    if unread.is_empty() {
+        // Meanwhile what does not need the store is delivered.
+        waiting.retry = waiting.retry.filter(|retry| retry.at > now);
+        return;
+    }
+    let pause = waiting.retry.map_or(RETRY_PAUSE_MIN, |retry| RETRY_PAUSE_MAX.min(retry.pause * 2));
+    waiting.retry = Some(Retry { at: now + pause, pause });
+    for event in unread {
+        waiting.queue.push(event);
+    }
 }
 
 fn next(shared: &Shared) -> Option<(Batch, u64)> {
@@ -121,10 +159,15 @@ fn next(shared: &Shared) -> Option<(Batch, u64)> {
         if waiting.is_closed {
             return None;
         }
-        if let Some(batch) = waiting.queue.pop() {
+        let pause = waiting.retry.map(|retry| retry.at.saturating_duration_since(Instant::now()));
+        let pause = pause.filter(|pause| !pause.is_zero());
+        if let Some(batch) = waiting.queue.pop(pause.is_none()) {
             return Some((batch, waiting.forgotten));
         }
-        waiting = shared.filled.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        waiting = match pause {
+            Some(pause) => shared.filled.wait_timeout(waiting, pause).unwrap_or_else(PoisonError::into_inner).0,
+            None => shared.filled.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+        };
     }
 }
 

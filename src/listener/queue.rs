@@ -10,9 +10,11 @@ use crate::config::LogLevel;
 use crate::listener::events::{ConversationRow, EventRef};
 
 /// How many events of the connection, or of syncing, may wait: beyond it the oldest are forgotten, for the last
-/// ones say how things stand.
+/// ones say how things stand. An end of the session is forgotten only where nothing else waits: it asks the app to act.
 const TRANSITIONS_MAX: usize = 32;
-/// How many ranges of one conversation may wait apart from each other; beyond it the last two become one.
+/// How many ranges of one conversation may wait apart from each other; beyond it the two become one that lie closest.
+/// What lies between was told neither before nor will it be later, for ranges rise. It is what was sent from here, which
+/// is left out when it is read, or what was passed over after a long absence, which is far wider.
 const RANGES_MAX: usize = 16;
 /// How many messages may wait for their status to be told: more than an outbox sends at once. Beyond it the
 /// oldest are forgotten; the store has them.
@@ -46,6 +48,12 @@ pub(crate) enum ConnectionEvent {
     UserSigExpired,
 }
 
+impl ConnectionEvent {
+    fn ends_session(&self) -> bool {
+        matches!(self, Self::KickedOffline | Self::UserSigExpired)
+    }
+}
+
 /// What happened to syncing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SyncEvent {
@@ -66,6 +74,13 @@ enum Lane {
     ConversationChanged,
     TotalUnread,
     Log,
+}
+
+impl Lane {
+    /// Whether what is told stands in the store, and the lane has references to it.
+    fn reads_store(self) -> bool {
+        !matches!(self, Self::Connection | Self::Sync | Self::Log)
+    }
 }
 
 /// The queue itself; it knows no threads.
@@ -109,6 +124,12 @@ impl<K: Copy + Eq + std::hash::Hash, V: Default> Ordered<K, V> {
         self.values.contains_key(key)
     }
 
+    fn remove(&mut self, key: &K) {
+        if self.values.remove(key).is_some() {
+            self.keys.retain(|other| other != key);
+        }
+    }
+
     fn keep_newest(&mut self, max: usize) {
         while self.keys.len() > max {
             if let Some(oldest) = self.keys.pop_front() {
@@ -128,9 +149,9 @@ impl<K: Copy + Eq + std::hash::Hash, V: Default> Ordered<K, V> {
     }
 }
 
-fn push_bounded<T>(queue: &mut VecDeque<T>, item: T) {
+fn push_bounded<T>(queue: &mut VecDeque<T>, item: T, is_kept: impl Fn(&T) -> bool) {
     if queue.len() == TRANSITIONS_MAX {
-        queue.pop_front();
+        queue.remove(queue.iter().position(|item| !is_kept(item)).unwrap_or(0));
     }
     queue.push_back(item);
 }
@@ -162,6 +183,7 @@ impl Queue {
                 Lane::ReadReceipt
             }
             EventRef::ConversationNew(row) => {
+                self.changed_conversations.remove(&row);
                 self.new_conversations.entry(row);
                 Lane::ConversationNew
             }
@@ -185,12 +207,12 @@ impl Queue {
     }
 
     fn connection(&mut self, event: ConnectionEvent) -> Lane {
-        push_bounded(&mut self.connection, event);
+        push_bounded(&mut self.connection, event, ConnectionEvent::ends_session);
         Lane::Connection
     }
 
     fn sync(&mut self, event: SyncEvent) -> Lane {
-        push_bounded(&mut self.sync, event);
+        push_bounded(&mut self.sync, event, |_| false);
         Lane::Sync
     }
 
@@ -200,9 +222,11 @@ impl Queue {
         }
     }
 
-    /// Takes the kind that has waited longest, all of it.
-    pub(crate) fn pop(&mut self) -> Option<Batch> {
-        Some(match self.order.pop_front()? {
+    /// Takes the kind that has waited longest, all of it; where the store cannot be read just now, of those that do not
+    /// need it.
+    pub(crate) fn pop(&mut self, is_store_readable: bool) -> Option<Batch> {
+        let place = self.order.iter().position(|lane| is_store_readable || !lane.reads_store())?;
+        Some(match self.order.remove(place)? {
             Lane::Connection => Batch::Connection(std::mem::take(&mut self.connection)),
             Lane::SelfInfo => Batch::SelfInfo,
             Lane::Sync => Batch::Sync(std::mem::take(&mut self.sync)),
@@ -218,7 +242,7 @@ impl Queue {
 
     /// Forgets what is read from a store: that store is closed, and its rows mean something else in the next.
     pub(crate) fn forget_references(&mut self) {
-        self.order.retain(|lane| matches!(lane, Lane::Connection | Lane::Sync | Lane::Log));
+        self.order.retain(|lane| !lane.reads_store());
         self.new_messages.take();
         self.statuses.take_keys();
         self.receipts.take_keys();
@@ -238,131 +262,19 @@ fn add_range(ranges: &mut Vec<SeqRange>, range: SeqRange) {
             _ => apart.push(range),
         }
     }
-    if apart.len() > RANGES_MAX
-        && let (Some(last), Some(before)) = (apart.pop(), apart.last_mut())
-    {
-        before.to = last.to;
+    if apart.len() > RANGES_MAX {
+        join_closest(&mut apart);
     }
     *ranges = apart;
 }
 
-#[cfg(test)]
-mod tests {
-    use hongyan_protocol::ids::Seq;
-
-    use super::*;
-
-    fn range(from: i64, to: i64) -> SeqRange {
-        SeqRange::new(Seq::parse(from).unwrap(), Seq::parse(to).unwrap())
-    }
-
-    fn new_messages(conversation: i64, from: i64, to: i64) -> EventRef {
-        EventRef::NewMessages { conversation: ConversationRow(conversation), range: range(from, to) }
-    }
-
-    fn drain(queue: &mut Queue) -> Vec<Batch> {
-        std::iter::from_fn(|| queue.pop()).collect()
-    }
-
-    #[test]
-    fn a_hundred_thousand_events_take_the_room_of_their_conversations() {
-        let mut queue = Queue::default();
-        for number in 0..100_000 {
-            let row = number % 100;
-            queue.push(new_messages(row, number / 100 + 1, number / 100 + 1));
-            queue.push(EventRef::ConversationChanged(ConversationRow(row)));
-            queue.push(EventRef::MessageStatus(MessageId::generate()));
-            queue.push(EventRef::Connecting);
-            queue.push(EventRef::TotalUnread);
-            queue.push_log(LogLevel::Info, "a line".to_owned());
-        }
-        let batches = drain(&mut queue);
-        assert_eq!(batches.len(), 6);
-        for batch in batches {
-            match batch {
-                Batch::NewMessages(conversations) => {
-                    assert_eq!(conversations.len(), 100);
-                    assert!(conversations.iter().all(|(_, ranges)| *ranges == [range(1, 1_000)]));
-                }
-                Batch::ConversationChanged(rows) => assert_eq!(rows.len(), 100),
-                Batch::MessageStatus(ids) => assert_eq!(ids.len(), STATUSES_MAX),
-                Batch::Connection(events) => assert_eq!(events.len(), TRANSITIONS_MAX),
-                Batch::Log(lines) => assert_eq!(lines.len(), LOG_LINES_MAX),
-                other => assert_eq!(other, Batch::TotalUnread),
-            }
-        }
-        assert_eq!(queue.pop(), None);
-    }
-
-    #[test]
-    fn kinds_come_in_the_order_of_their_first_event() {
-        let mut queue = Queue::default();
-        for event in [
-            EventRef::SyncStart,
-            new_messages(1, 1, 1),
-            EventRef::SyncFinish,
-            EventRef::TotalUnread,
-            new_messages(1, 2, 2),
-        ] {
-            queue.push(event);
-        }
-        assert_eq!(
-            drain(&mut queue),
-            [
-                Batch::Sync([SyncEvent::Start, SyncEvent::Finish].into()),
-                Batch::NewMessages(vec![(ConversationRow(1), vec![range(1, 2)])]),
-                Batch::TotalUnread,
-            ]
-        );
-    }
-
-    #[test]
-    fn a_conversation_is_not_told_as_changed_before_it_is_told_as_new() {
-        let mut queue = Queue::default();
-        let (old, new) = (ConversationRow(1), ConversationRow(2));
-        queue.push(EventRef::ConversationChanged(old));
-        queue.push(EventRef::ConversationNew(new));
-        queue.push(EventRef::ConversationChanged(new));
-        assert_eq!(drain(&mut queue), [Batch::ConversationChanged(vec![old]), Batch::ConversationNew(vec![new])]);
-        queue.push(EventRef::ConversationChanged(new));
-        assert_eq!(drain(&mut queue), [Batch::ConversationChanged(vec![new])]);
-    }
-
-    #[test]
-    fn what_is_pushed_after_a_pop_is_told_again() {
-        let mut queue = Queue::default();
-        queue.push(EventRef::TotalUnread);
-        assert_eq!(queue.pop(), Some(Batch::TotalUnread));
-        queue.push(EventRef::TotalUnread);
-        assert_eq!(queue.pop(), Some(Batch::TotalUnread));
-    }
-
-    #[test]
-    fn ranges_that_touch_become_one_and_others_stay_apart() {
-        let mut ranges = Vec::new();
-        for (from, to) in [(5, 6), (1, 2), (7, 9), (20, 20), (2, 3)] {
-            add_range(&mut ranges, range(from, to));
-        }
-        assert_eq!(ranges, [range(1, 3), range(5, 9), range(20, 20)]);
-    }
-
-    #[test]
-    fn ranges_without_end_take_no_room_and_none_is_forgotten() {
-        let mut ranges = Vec::new();
-        for number in 1..=1_000 {
-            add_range(&mut ranges, range(number * 10, number * 10));
-        }
-        assert!(ranges.len() <= RANGES_MAX);
-        assert!((1..=1_000).all(|number| ranges.iter().any(|range| range.contains(Seq::parse(number * 10).unwrap()))));
-    }
-
-    #[test]
-    fn references_into_a_closed_store_are_forgotten_and_words_are_not() {
-        let mut queue = Queue::default();
-        for event in [new_messages(1, 1, 1), EventRef::SelfInfo, EventRef::KickedOffline, EventRef::TotalUnread] {
-            queue.push(event);
-        }
-        queue.forget_references();
-        assert_eq!(drain(&mut queue), [Batch::Connection([ConnectionEvent::KickedOffline].into())]);
+/// Makes one of the two neighbours that have the least between them.
+fn join_closest(ranges: &mut Vec<SeqRange>) {
+    let gap = |index: &usize| ranges[index + 1].from.get() - ranges[*index].to.get();
+    if let Some(index) = (0..ranges.len().saturating_sub(1)).min_by_key(gap) {
+        ranges[index].to = ranges.remove(index + 1).to;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -164,6 +164,7 @@ impl Rig {
                 if let Batch::Connection(batch) = batch {
                     batch.into_iter().for_each(|event| drop(told.send(event)));
                 }
+                Vec::new()
             })
             .unwrap();
         let settings = Settings::check(ClientConfig {

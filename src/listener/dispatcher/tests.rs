@@ -17,6 +17,7 @@ fn a_slow_listener_delays_nobody_and_hears_everything_at_last() {
         .start(move |batch, _| {
             gate.recv().unwrap();
             delivered.send(batch).unwrap();
+            Vec::new()
         })
         .unwrap();
     dispatcher.push(EventRef::TotalUnread);
@@ -47,6 +48,7 @@ async fn a_close_ends_the_thread_and_forgets_what_waits() {
         .start(move |_, _| {
             begun.send(()).unwrap();
             ended.recv().unwrap();
+            Vec::new()
         })
         .unwrap();
     dispatcher.push(EventRef::TotalUnread);
@@ -64,7 +66,12 @@ fn the_thread_of_listeners_knows_itself() {
     let dispatcher = Arc::new(Dispatcher::new());
     let (told, answer) = mpsc::channel();
     let asked = Arc::clone(&dispatcher);
-    dispatcher.start(move |_, _| told.send(asked.is_own_thread()).unwrap()).unwrap();
+    dispatcher
+        .start(move |_, _| {
+            told.send(asked.is_own_thread()).unwrap();
+            Vec::new()
+        })
+        .unwrap();
     dispatcher.push(EventRef::TotalUnread);
     assert!(answer.recv_timeout(PATIENCE).unwrap());
     assert!(!dispatcher.is_own_thread());
@@ -75,7 +82,12 @@ fn the_thread_of_listeners_knows_itself() {
 fn what_was_taken_before_a_store_was_closed_is_known_by_its_number() {
     let dispatcher = Arc::new(Dispatcher::new());
     let (told, numbers) = mpsc::channel();
-    dispatcher.start(move |_, store| told.send(store).unwrap()).unwrap();
+    dispatcher
+        .start(move |_, store| {
+            told.send(store).unwrap();
+            Vec::new()
+        })
+        .unwrap();
     dispatcher.push(EventRef::SelfInfo);
     let first = numbers.recv_timeout(PATIENCE).unwrap();
     assert_eq!(first, dispatcher.store_number());
@@ -83,5 +95,55 @@ fn what_was_taken_before_a_store_was_closed_is_known_by_its_number() {
     assert_ne!(first, dispatcher.store_number());
     dispatcher.push(EventRef::SelfInfo);
     assert_eq!(numbers.recv_timeout(PATIENCE).unwrap(), dispatcher.store_number());
+    dispatcher.close();
+}
+
+#[test]
+fn what_cannot_be_read_is_told_when_it_can_and_words_do_not_wait_for_it() {
+    const FAILURES: usize = 3;
+    let dispatcher = Arc::new(Dispatcher::new());
+    let (told, batches) = mpsc::channel();
+    let meanwhile = Arc::clone(&dispatcher);
+    let mut failures = 0;
+    dispatcher
+        .start(move |batch, _| {
+            if batch == Batch::TotalUnread && failures < FAILURES {
+                failures += 1;
+                meanwhile.push(EventRef::Connecting);
+                return vec![EventRef::TotalUnread];
+            }
+            told.send((batch, failures)).unwrap();
+            Vec::new()
+        })
+        .unwrap();
+    dispatcher.push(EventRef::TotalUnread);
+    for failures in 1..=FAILURES {
+        let (batch, after) = batches.recv_timeout(PATIENCE).unwrap();
+        assert!(matches!(batch, Batch::Connection(_)), "{batch:?}");
+        assert_eq!(after, failures, "it is told before the next attempt");
+    }
+    assert_eq!(batches.recv_timeout(PATIENCE).unwrap(), (Batch::TotalUnread, FAILURES));
+    dispatcher.close();
+}
+
+#[test]
+fn what_cannot_be_read_is_forgotten_with_its_store() {
+    let dispatcher = Arc::new(Dispatcher::new());
+    let (told, batches) = mpsc::channel();
+    let closing = Arc::clone(&dispatcher);
+    dispatcher
+        .start(move |batch, store| {
+            told.send(batch).unwrap();
+            if store > 0 {
+                return Vec::new();
+            }
+            closing.forget_references();
+            vec![EventRef::TotalUnread]
+        })
+        .unwrap();
+    dispatcher.push(EventRef::TotalUnread);
+    assert_eq!(batches.recv_timeout(PATIENCE).unwrap(), Batch::TotalUnread);
+    dispatcher.push(EventRef::SelfInfo);
+    assert_eq!(batches.recv_timeout(PATIENCE).unwrap(), Batch::SelfInfo);
     dispatcher.close();
 }
