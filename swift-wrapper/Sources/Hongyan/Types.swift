@@ -19,6 +19,12 @@ public typealias UserInfo = HongyanFFI.UserInfo
 
 /// A message of a conversation.
 public typealias Message = HongyanFFI.Message
+extension Message {
+    /// The text of a message that begins with one; nothing for every other message.
+    public var text: String? {
+        if case .text(let text)? = elements.first { text } else { nil }
+    }
+}
 /// A message to be sent.
 public typealias OutgoingMessage = HongyanFFI.OutgoingMessage
 /// One part of a message.

@@ -64,13 +64,6 @@ extension Heard {
     }
 }
 
-extension Message {
-    /// The text of a message that begins with one.
-    var text: String? {
-        if case .text(let text)? = elements.first { text } else { nil }
-    }
-}
-
 extension Recorder: SdkListener {
     func onConnecting() { note(.connecting) }
     func onConnectSuccess() { note(.connected) }

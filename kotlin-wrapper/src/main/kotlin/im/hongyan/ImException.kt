@@ -5,12 +5,13 @@ import im.hongyan.ffi.InternalException
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.MainCoroutineDispatcher
-import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.currentCoroutineContext
-import kotlinx.coroutines.withContext
 import java.nio.charset.CharacterCodingException
 import kotlin.coroutines.ContinuationInterceptor
 import kotlin.coroutines.cancellation.CancellationException
+import kotlin.coroutines.intrinsics.COROUTINE_SUSPENDED
+import kotlin.coroutines.intrinsics.suspendCoroutineUninterceptedOrReturn
+import kotlin.coroutines.resume
 import im.hongyan.ffi.ImException as NativeException
 
 /**
@@ -89,7 +90,12 @@ internal suspend fun leaveSdkThread() {
 
             else -> true
         }
-    if (staysWhereItIsResumed) withContext(NonCancellable + Dispatchers.Default) {}
+    if (!staysWhereItIsResumed) return
+    // Not `withContext`: where its block ends at once, that goes on without having left the thread.
+    suspendCoroutineUninterceptedOrReturn<Unit> { rest ->
+        Dispatchers.Default.dispatch(context) { rest.resume(Unit) }
+        COROUTINE_SUSPENDED
+    }
 }
 
 /** What a call on a closed client is answered. */

@@ -118,7 +118,7 @@ class ThreadsTest : OnServer() {
 
     private companion object {
         const val COUNT = 50
-        const val CALLS = 200
+        const val CALLS = 500
         const val CLIENTS = 5
         const val DEADLINE_MS = 10_000L
         const val OF_LISTENERS = "hongyan-listener"

@@ -12,10 +12,12 @@ import im.hongyan.harness.texts
 import im.hongyan.harness.within
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.isActive
 import kotlinx.coroutines.launch
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertNull
+import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 
 /** What the guide shows does what the guide says, with a real server. */
@@ -68,6 +70,18 @@ class GuideTest : OnServer() {
             list.unreadCount.reaches("two unread") { it == 2L }
             alice.client.conversations.setConversationDraft(c2c(bob.user), "half a")
             list.rows.reaches("the draft on top") { rows -> rows.map(::preview) == listOf("Draft: half a", "from carol") }
+        }
+
+    @Test
+    fun what_cannot_be_read_is_shown_and_ends_nothing() =
+        play {
+            val alice = device("alice")
+            val list = ConversationList(alice.client, this)
+            list.problem.reaches("nobody's list") { it?.code == 6014 }
+            alice.close()
+            ConversationList(alice.client, this).problem.reaches("a closed client's list") { it?.code == 6013 }
+            ChatScreen(alice.client, "c2c_bob", this).problem.reaches("a closed client's chat") { it?.code == 6013 }
+            assertTrue(isActive, "nothing escaped")
         }
 
     @Test

@@ -2,7 +2,7 @@
 package im.hongyan.harness
 
 import im.hongyan.Message
-import im.hongyan.TextElement
+import im.hongyan.text
 import org.junit.jupiter.api.Assertions.assertEquals
 
 fun c2c(user: String) = "c2c_$user"
@@ -11,10 +11,10 @@ fun group(groupId: String) = "group_$groupId"
 
 fun numbered(count: Int): List<String> = List(count) { "${it + 1}" }
 
-fun Message.hasText(): Boolean = elements.first() is TextElement
+fun Message.hasText(): Boolean = text != null
 
-/** The first text of a message. */
-fun Message.text(): String = (elements.first() as TextElement).text
+/** The text of a message that has one. */
+fun Message.text(): String = checkNotNull(text) { "a message without text" }
 
 fun List<Message>.texts(): List<String> = map { it.text() }
 
