@@ -41,10 +41,9 @@ impl Driver {
         Self { jobs, _closing: closing }
     }
 
-    /// Has a call run.
-    pub(super) fn take(&self, job: Job) {
-        // The task lives as long as this.
-        let _ = self.jobs.send(job);
+    /// Has a call run; gives its answer where nothing runs any more. The task lives as long as this, unless it failed.
+    pub(super) fn take(&self, job: Job) -> Option<Answer> {
+        self.jobs.send(job).err().map(|_| Err(Code::INTERNAL_ERROR.into()))
     }
 }
 
@@ -71,7 +70,10 @@ async fn run(
     while let Some(job) = jobs.recv().await {
         outlet.reply(job.call_id, &interrupted);
     }
-    client.close().await;
+    // Whatever the SDK itself might get wrong here, the app hears of the end.
+    if AssertUnwindSafe(client.close()).catch_unwind().await.is_err() {
+        tracing::error!("the client of a bridge ended badly");
+    }
     outlet.close(events::SHUT_DOWN.text("null"));
 }
 

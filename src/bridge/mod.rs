@@ -143,10 +143,7 @@ impl Bridge {
         let Some(driver) = driver.as_ref() else { return Some(Err(Code::NOT_INITIALIZED.into())) };
         match row.run {
             Run::Now(run) => Some(run(&self.client, args)),
-            Run::Waiting(run) => {
-                driver.take(Job { call_id, call: run(Arc::clone(&self.client), args) });
-                None
-            }
+            Run::Waiting(run) => driver.take(Job { call_id, call: run(Arc::clone(&self.client), args) }),
         }
     }
 

@@ -2,9 +2,9 @@
 //! The thread that calls the app, and what waits for it.
 //!
 //! One queue holds replies and events in the order in which they happened. A call has a place from the moment it is
-//! admitted until its reply is handed over: there are [`CALLS_MAX`] places, and of a call that finds none only its id
-//! waits. An event waits outside, on the thread of the client's listeners, while [`EVENTS_MAX`] are inside; the client
-//! coalesces meanwhile.
+//! admitted until its reply is about to be handed over, so that a call which the app makes on hearing it finds one. There are
+//! [`CALLS_MAX`] places, and of a call that finds none only its id waits. An event waits outside, on the thread of the client's
+//! listeners, while [`EVENTS_MAX`] are inside; the client coalesces meanwhile.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,8 +20,8 @@ use crate::error::ImError;
 /// The calls that wait at a time: 9507.
 pub(super) const CALLS_MAX: usize = 1_000;
 
-/// The events that wait at a time; beyond it the client's listener thread waits.
-const EVENTS_MAX: usize = 64;
+/// The events that wait at a time, each of up to 100 messages; beyond it the client's listener thread waits.
+const EVENTS_MAX: usize = 1;
 
 /// What waits to be handed over.
 enum Item {

@@ -2,8 +2,9 @@
 import Foundation
 import HongyanC
 
-/// How many events wait on the app's queue; then the library waits, and puts what happens meanwhile together.
-private let eventsMax = 64
+/// How many replies and events are on the app's queue: one. Then the library waits: replies wait there, in a bounded number, and events are put
+/// together.
+private let callsMax = 1
 
 /// The Swift end of one bridge: JSON text out, and replies and events on the app's queue in the order in which they come.
 ///
@@ -13,7 +14,7 @@ final class BridgeLink: @unchecked Sendable {
 
     private let queue: DispatchQueue
     private let onEvent: @Sendable (String) -> Void
-    private let room = DispatchSemaphore(value: eventsMax)
+    private let room = DispatchSemaphore(value: callsMax)
     /// Held while the library takes a call, which takes no time: the bridge is not freed meanwhile.
     private let lock = NSLock()
     /// Nothing before the beginning and after the end.
@@ -85,8 +86,11 @@ final class BridgeLink: @unchecked Sendable {
         lock.lock()
         let reply = replies.removeValue(forKey: callId)
         lock.unlock()
-        if let reply = reply {
-            queue.async { reply(JSONReply(text: text)) }
+        guard let reply = reply else { return }
+        room.wait()
+        queue.async { [room] in
+            reply(JSONReply(text: text))
+            room.signal()
         }
     }
 

@@ -44,8 +44,8 @@ public final class ImCallbackClient: Sendable {
     ///   - logLevel: The least important lines that the log file gets.
     ///   - isInsecureAllowed: Whether unencrypted connections beyond this machine are allowed. For development only: everybody on the way can read
     ///     and change what passes.
-    ///   - callbackQueue: Where completion handlers and events come. Where 64 events wait on it, the SDK waits, and puts what happens meanwhile
-    ///     together.
+    ///   - callbackQueue: Where completion handlers and events come, one after another. While it is busy the SDK waits, and puts the events
+    ///     that happen meanwhile together; of more than 1000 calls without an answer the further ones are answered 9507.
     ///   - onEvent: Called with what happens. The client holds it until it ends: capture the client weakly.
     public init(
         sdkAppId: Int, serverUrl: String, dataFolder: URL, logLevel: ImLogLevel = .info, isInsecureAllowed: Bool = false,

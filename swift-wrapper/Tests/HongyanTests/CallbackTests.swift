@@ -30,6 +30,23 @@ import Testing
         }
     }
 
+    @Test func repliesToABusyQueueWaitInABoundedNumber() async throws {
+        try await onServer { server in
+            let queue = DispatchQueue(label: "an app's queue")
+            let alice = try Caller("alice", on: server, queue: queue)
+            let free = DispatchSemaphore(value: 0)
+            queue.async { free.wait() }
+            let codes = Watched<[Int?]>([])
+            for _ in 1...1100 {
+                alice.client.call("getLoginUser", params: [:]) { result in codes.change { $0.append(result.code) } }
+            }
+            free.signal()
+            try await codes.wait(for: "all answers", until: { $0.count == 1100 })
+            #expect(codes.now.contains(9507), "what finds no place is refused")
+            try await alice.end()
+        }
+    }
+
     @Test func groupsConversationsAndDraftsGoTheSameWay() async throws {
         try await onServer { server in
             let (alice, bob) = (try await server.caller("alice"), try await server.caller("bob"))
