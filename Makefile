@@ -15,10 +15,10 @@ demo: ## three people chat through a real server that is killed in the middle
 	@cargo run --quiet --locked --example demo
 
 # USER alone would be the login name that every shell exports.
-demo-kotlin: bindings ## the same conversation as an Android developer writes it
+demo-kotlin: ## the same conversation as an Android developer writes it
 	@.ci/kotlin demo
 
-demo-swift: bindings ## the same conversation as an iOS developer writes it
+demo-swift: ## the same conversation as an iOS developer writes it
 	@.ci/swift demo
 
 chat: ## a chat in the terminal: USER=alice PEER=bob [SERVER=http://host:port]
@@ -62,10 +62,10 @@ bindings: ## the library that other languages load, and their generated faces, i
 api: bindings ## make the generated public API the snapshot in bindings/api
 	@target/debug/hongyan-bindings api target/bindings --write
 
-kotlin: bindings ## the Kotlin library's tests, on the JVM, against a real server
+kotlin: ## the Kotlin library's tests, on the JVM, against a real server
 	@.ci/kotlin test
 
-swift: bindings ## the Swift package's tests, on Linux, against a real server
+swift: ## the Swift package's tests, on Linux, against a real server
 	@.ci/swift test
 
 aar: ## the Android library, assembled and inspected, into target/aar
@@ -84,7 +84,6 @@ bench-peers: ## the same, and ejabberd, Prosody and Mosquitto beside it (install
 	@.ci/bench-peers $(ARGS)
 
 bench-bindings: ## what calls, records, pages and events cost in Kotlin and in Swift
-	@.ci/bindings release
 	@.ci/kotlin bench
 	@.ci/swift bench
 
