@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every task that a person runs. What is longer than a line or two is a script in .ci/.
 .DEFAULT_GOAL := help
-.PHONY: help demo chat serve check fmt lint test doc deny soak fuzz bindings api kotlin swift aar xcframework size bench-bindings demo-kotlin bench bench-peers demo-swift
+.PHONY: help demo chat serve check fmt lint test doc deny soak fuzz bindings api kotlin swift aar xcframework size bench-bindings demo-kotlin bench bench-peers demo-swift fixtures
 
 FUZZ_SECONDS ?= 60
 SOAK_RUNS ?= 50
@@ -52,6 +52,9 @@ doc: ## build the documentation into target/doc
 deny: ## licences, sources and known vulnerabilities of the dependencies
 	@.ci/deny policy
 	@.ci/deny advisories || test $$? -eq 3
+
+fixtures: ## keep the stores of the coming version for the tests of later ones (before its release)
+	@cargo test --quiet --locked --test e2e stored::make::the_fixture_of_the_coming_version -- --ignored --exact
 
 soak: ## the long tests, then the end-to-end suite SOAK_RUNS=50 times
 	@SOAK_RUNS='$(SOAK_RUNS)' .ci/soak

@@ -24,6 +24,7 @@ mod properties;
 mod session;
 mod shared_store;
 mod slow_reader;
+mod stored;
 mod tenants;
 mod tidy;
 mod traces;
