@@ -14,6 +14,7 @@ use hongyan_protocol::message::{Element, MessageBody, SendMessage, Target, TextE
 use hongyan_server::bus::{Bus, SessionId};
 use hongyan_server::metrics::Metrics;
 use hongyan_server::rooms::{Caller, Rooms, RoomsConfig};
+use hongyan_server::store::Place;
 
 use crate::hongyan::{Hongyan, user_id};
 use crate::payload::Stamp;
@@ -67,7 +68,8 @@ fn fsyncs(file: &mut File, length: Duration) -> io::Result<Times> {
 /// messages as fast as they take them.
 pub async fn commits(folder: &Path, sizes: &Sizes, report: &mut Report) -> io::Result<()> {
     let folder = tempfile::Builder::new().prefix("limit-").tempdir_in(folder)?;
-    let config = RoomsConfig { data_folder: folder.path().to_owned(), silence_ms_max: i64::MAX };
+    let data_folder = folder.path().to_owned();
+    let config = RoomsConfig { store: Place::Folder(data_folder.clone()), data_folder, silence_ms_max: i64::MAX };
     let (clock, bus, metrics) = (Clock::system(), Arc::new(Bus::silent()), Metrics::new());
     let rooms = Rooms::open(config, clock, bus, &metrics).await.map_err(failed)?;
     let app = rooms.apps().create("bench").await.map_err(failed)?;

@@ -86,6 +86,11 @@ impl Home {
         Self::on(self.database.clone())
     }
 
+    /// On SQLite, in a folder that may hold data.
+    pub fn in_folder(folder: TempDir) -> Self {
+        Self { folder, database: None, proxy: None }
+    }
+
     /// On a database that is reached through a proxy; nothing where the tests run on SQLite.
     pub async fn behind_a_proxy() -> Option<Self> {
         let mut home = Self::new().await;

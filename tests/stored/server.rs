@@ -10,7 +10,7 @@ use hongyan_protocol::message::{SendMessage, SentMessage};
 use super::fixture::Fixture;
 use super::{BOBS_BROWSER, app, device_id, message_id, other_app};
 use crate::harness::device::{Device, newest};
-use crate::harness::server::TestServer;
+use crate::harness::server::{Home, TestServer};
 use crate::harness::view::{assert_dense, c2c, group, texts, texts_of};
 use crate::harness::wire::{Wire, client_info, text_message, text_of, to_group, to_user};
 
@@ -22,7 +22,7 @@ const GROUP: [&str; 9] =
 pub async fn serve(fixture: &Fixture) -> TestServer {
     let folder = tempfile::tempdir().expect("a folder for the server");
     fixture.load_server(folder.path()).await;
-    let server = TestServer::start_in(folder).await;
+    let server = TestServer::start_at(Home::in_folder(folder)).await;
     assert_eq!((server.app().id, &server.app().key), (app().id, &app().key), "the app is there with its key");
     server
 }
