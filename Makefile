@@ -21,9 +21,9 @@ demo-kotlin: ## the same conversation as an Android developer writes it
 demo-swift: ## the same conversation as an iOS developer writes it
 	@.ci/swift demo
 
-chat: ## a chat in the terminal: USER=alice PEER=bob [SERVER=http://host:port]
+chat: ## a chat in the terminal: USER=alice PEER=bob [SERVER=https://host:port]
 ifneq ($(origin USER) $(origin PEER),command line command line)
-	@echo 'usage: make chat USER=alice PEER=bob [SERVER=http://host:port]' >&2; exit 2
+	@echo 'usage: make chat USER=alice PEER=bob [SERVER=https://host:port]' >&2; exit 2
 else
 	@cargo run --quiet --locked --example chat -- --user '$(USER)' --peer '$(PEER)' $(if $(SERVER),--server '$(SERVER)') $(ARGS)
 endif

@@ -8,6 +8,7 @@ use hongyan_protocol::codes::Code;
 use hongyan_protocol::ids::SdkAppId;
 
 use crate::connection::address::Address;
+use crate::connection::tls::Trust;
 use crate::error::ImError;
 
 /// What a client is made from.
@@ -15,7 +16,8 @@ use crate::error::ImError;
 pub struct ClientConfig {
     /// The app, as the server knows it.
     pub sdk_app_id: i64,
-    /// The server: `http://host:port` (`https` is not supported yet).
+    /// The server: `https://host:port`. `http`, which is unencrypted, is for this machine alone unless
+    /// [`is_insecure_allowed`](Self::is_insecure_allowed).
     pub server_url: String,
     /// A folder of the app's own, for what the SDK stores. It is made where it does not exist. Clients of
     /// several users may share one.
@@ -27,6 +29,13 @@ pub struct ClientConfig {
     /// Whether unencrypted connections beyond this machine are allowed. For development only: everybody on the
     /// way can read and change what passes.
     pub is_insecure_allowed: bool,
+    /// Certificates in PEM, one or several, that the server's may lead to beside those that browsers trust: an
+    /// authority of one's own. Empty for none.
+    pub extra_root_certificates: String,
+    /// The only keys that are trusted, where there are any: each the SHA-256 of a SubjectPublicKeyInfo, in base64.
+    /// Beside all that is asked of a certificate otherwise, one key of its verified chain must be among them: the
+    /// server's own, one between, or the root's. Pin a second one for the day on which the first is replaced.
+    pub public_key_pins: Vec<String>,
 }
 
 /// What kind of device a client runs on.
@@ -85,6 +94,7 @@ pub(crate) struct Settings {
     pub(crate) data_folder: PathBuf,
     pub(crate) platform: Platform,
     pub(crate) log_level: LogLevel,
+    pub(crate) trust: Trust,
 }
 
 impl Settings {
@@ -99,6 +109,7 @@ impl Settings {
             data_folder: PathBuf::from(config.data_folder),
             platform: config.platform,
             log_level: config.log_level,
+            trust: Trust::read(&config.extra_root_certificates, &config.public_key_pins)?,
         })
     }
 }

@@ -27,4 +27,5 @@ mod slow_reader;
 mod stored;
 mod tenants;
 mod tidy;
+mod tls;
 mod traces;

@@ -72,7 +72,8 @@ async fn main() -> ExitCode {
 
 async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let app = App::find(&options.signer).await?;
-    let (session, mut inputs) = Session::open(options, app)?;
+    let root = options.root.as_ref().map(std::fs::read_to_string).transpose()?.unwrap_or_default();
+    let (session, mut inputs) = Session::open(options, app, root)?;
     session.start();
     // It also puts the terminal back when something panics.
     let mut terminal = ratatui::try_init()?;

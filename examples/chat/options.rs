@@ -13,6 +13,7 @@ usage: chat --user ID --peer ID|group:ID [options]
   --peer ID          whom to write to; group:ID for a group
   --members ID,ID    makes the group of --peer with these members, if it is not there yet
   --server URL       where the server is (http://127.0.0.1:7700)
+  --root FILE        trust this certificate (PEM) beside those that browsers trust
   --insecure         allow a server on another machine without encryption
   --home FOLDER      where this chat keeps its messages (a folder of the user's data)
 
@@ -33,6 +34,8 @@ pub struct Options {
     pub members: Vec<String>,
     /// Where the server is.
     pub server_url: String,
+    /// Whose certificate is trusted beside those that browsers trust.
+    pub root: Option<PathBuf>,
     /// Whether everybody on the way may read along.
     pub is_insecure_allowed: bool,
     /// Where the SDK keeps its data.
@@ -85,6 +88,7 @@ impl Options {
         Ok(Self {
             conversation_id,
             members: given.members.map_or(Vec::new(), |ids| ids.split(',').map(str::to_owned).collect()),
+            root: given.root.map(PathBuf::from),
             is_insecure_allowed: given.is_insecure_allowed,
             server_url: given.server.unwrap_or_else(|| "http://127.0.0.1:7700".to_owned()),
             home: home.join(folder_name(&user_id)),
@@ -99,6 +103,7 @@ struct Given {
     user: Option<String>,
     peer: Option<String>,
     members: Option<String>,
+    root: Option<String>,
     is_insecure_allowed: bool,
     server: Option<String>,
     home: Option<String>,
@@ -113,6 +118,7 @@ impl Given {
             "--user" => Some(&mut self.user),
             "--peer" => Some(&mut self.peer),
             "--members" => Some(&mut self.members),
+            "--root" => Some(&mut self.root),
             "--server" => Some(&mut self.server),
             "--home" => Some(&mut self.home),
             "--data" => Some(&mut self.data),
@@ -147,6 +153,7 @@ mod tests {
             user_id: "alice".into(),
             conversation_id: "c2c_bob".into(),
             members: Vec::new(),
+            root: None,
             is_insecure_allowed: false,
             server_url: "http://127.0.0.1:7700".into(),
             home: "data/hongyan-chat/alice".into(),
@@ -157,10 +164,11 @@ mod tests {
 
     #[test]
     fn a_group_is_named_with_its_kind() {
-        let given = parse("--user alice --peer group:geese --members bob,carol --insecure").unwrap();
+        let given = parse("--user alice --peer group:geese --members bob,carol --insecure --root ca.pem").unwrap();
         assert_eq!(given.conversation_id, "group_geese");
         assert_eq!(given.members, ["bob", "carol"]);
         assert!(given.is_insecure_allowed);
+        assert_eq!(given.root, Some("ca.pem".into()));
     }
 
     #[test]

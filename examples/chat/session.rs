@@ -37,7 +37,7 @@ pub struct Session {
 
 impl Session {
     /// Makes the client, without any connection yet. The inputs come out of the receiver.
-    pub fn open(options: &Options, app: App) -> Result<(Arc<Self>, mpsc::Receiver<Input>), ImError> {
+    pub fn open(options: &Options, app: App, root: String) -> Result<(Arc<Self>, mpsc::Receiver<Input>), ImError> {
         let config = ClientConfig {
             sdk_app_id: app.sdk_app_id.get(),
             server_url: options.server_url.clone(),
@@ -45,6 +45,8 @@ impl Session {
             platform: Platform::Linux,
             log_level: LogLevel::Info,
             is_insecure_allowed: options.is_insecure_allowed,
+            extra_root_certificates: root,
+            public_key_pins: Vec::new(),
         };
         let client = ImClient::new(config, None)?;
         let (inputs, receiver) = mpsc::channel(INPUTS_MAX);

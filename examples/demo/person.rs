@@ -87,6 +87,8 @@ impl Person {
             platform: device.platform,
             log_level: LogLevel::Info,
             is_insecure_allowed: false,
+            extra_root_certificates: String::new(),
+            public_key_pins: Vec::new(),
         };
         let client = ImClient::new(config, None).doing("making a client")?;
         device.house.note(&client);

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::app::{App, Apps};
 use crate::config::{AdminConfig, Config};
 use crate::error::Error;
-use crate::gateway::{Gateway, Running, Sessions};
+use crate::gateway::{Certificate, Gateway, Reload, Running, Sessions};
 use crate::metrics::Metrics;
 use crate::rooms::{Rooms, RoomsConfig};
 
@@ -24,6 +24,8 @@ pub struct Server {
     admin_addr: Option<SocketAddr>,
     rooms: Arc<Rooms>,
     pub(crate) gateway: Arc<Gateway>,
+    /// Nothing where connections are plain text.
+    certificate: Option<Arc<Certificate>>,
     stop: watch::Sender<bool>,
     /// Nothing once it was stopped.
     running: Option<(Running, JoinHandle<()>)>,
@@ -43,6 +45,7 @@ impl Server {
             listener.local_addr().map_err(|error| Error::internal("asking for the listener's address", error))?;
         config.listen = addr;
         config.check().map_err(|error| Error::new(Code::BAD_PARAMETER, error.0))?;
+        let certificate = Certificate::open(&config.tls)?;
 
         let admin = listen_for_admin(&config.admin).await?;
         let metrics = Metrics::new();
@@ -65,13 +68,15 @@ impl Server {
         let (stop, stopping) = watch::channel(false);
         let gateway = Gateway::new(config.gateway, clock, Arc::clone(&rooms), sessions, closed_app);
         let admin_addr = admin.as_ref().map(|(_, addr)| *addr);
-        let running = gateway.run(listener, admin.map(|(listener, _)| (listener, metrics)), stopping);
+        let admin = admin.map(|(listener, _)| (listener, metrics));
+        let running = gateway.run(listener, certificate.clone(), admin, stopping)?;
         let guarding = tokio::spawn(guard(Arc::clone(&rooms), Arc::clone(&gateway), stop.clone()));
         Ok(Self {
             addr,
             admin_addr,
             rooms,
             gateway,
+            certificate,
             stop,
             running: Some((running, guarding)),
             is_demo_new: made.is_some(),
@@ -87,6 +92,20 @@ impl Server {
     /// Where metrics and health are shown, if they are.
     pub fn admin_addr(&self) -> Option<SocketAddr> {
         self.admin_addr
+    }
+
+    /// Looks at the files of the certificate now, rather than within ten seconds. Where connections are plain text there
+    /// is nothing that could have changed.
+    pub async fn reload_certificate(&self) -> Reload {
+        match &self.certificate {
+            Some(certificate) => certificate.reload_aside().await,
+            None => Reload::Unchanged,
+        }
+    }
+
+    /// Whether connections are TLS.
+    pub fn is_tls(&self) -> bool {
+        self.certificate.is_some()
     }
 
     /// The apps and their settings.

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
 
 use hongyan_server::config::Layers;
 use tempfile::TempDir;
@@ -37,8 +37,10 @@ fn stderr(output: &Output) -> String {
 struct Serving {
     child: Child,
     out: BufReader<ChildStdout>,
+    log: BufReader<ChildStderr>,
     /// What it said before it was ready.
     first_lines: Vec<String>,
+    scheme: String,
     addr: String,
 }
 
@@ -52,17 +54,18 @@ impl Serving {
         command.arg("serve").arg("--data").arg(folder).args(args);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary can be run");
         let mut out = BufReader::new(child.stdout.take().expect("it was asked for"));
+        let log = BufReader::new(child.stderr.take().expect("it was asked for"));
         let mut first_lines = Vec::new();
-        let addr = loop {
+        let (scheme, addr) = loop {
             let mut line = String::new();
             let length = out.read_line(&mut line).expect("text");
             assert!(length > 0, "the server ended before it was ready: {first_lines:?}");
-            match line.trim_end().strip_prefix("listening on http://") {
-                Some(addr) => break addr.to_owned(),
+            match line.trim_end().strip_prefix("listening on ").and_then(|url| url.split_once("://")) {
+                Some((scheme, addr)) => break (scheme.to_owned(), addr.to_owned()),
                 None => first_lines.push(line.trim_end().to_owned()),
             }
         };
-        Self { child, out, first_lines, addr }
+        Self { child, out, log, first_lines, scheme, addr }
     }
 
     fn get(&self, path: &str) -> String {
@@ -73,13 +76,26 @@ impl Serving {
         answer
     }
 
-    /// Sends a signal and waits for the end: the exit code, and what it logged.
-    fn stop_by(mut self, signal: &str) -> (Option<i32>, String) {
+    fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().expect("kill can be run").success());
+    }
+
+    /// Reads the log up to a line that says so.
+    fn log_up_to(&mut self, text: &str) -> String {
+        let mut log = String::new();
+        while !log.lines().last().is_some_and(|line| line.contains(text)) {
+            assert!(self.log.read_line(&mut log).expect("text") > 0, "the log ended before {text:?}: {log}");
+        }
+        log
+    }
+
+    /// Sends a signal and waits for the end: the exit code, and what it logged since the log was last read.
+    fn stop_by(mut self, signal: &str) -> (Option<i32>, String) {
+        self.signal(signal);
         let status = self.child.wait().expect("it is our child");
         let mut log = String::new();
-        self.child.stderr.take().expect("it was asked for").read_to_string(&mut log).expect("text");
+        self.log.read_to_string(&mut log).expect("text");
         let mut rest = String::new();
         self.out.read_to_string(&mut rest).expect("text");
         assert_eq!(rest, "", "nothing follows the line that says where it listens");
@@ -328,6 +344,42 @@ fn beyond_loopback_the_demo_app_is_closed_unless_named() {
     drop(Serving::start(folder.path()));
     let (_, log) = Serving::start_with(folder.path(), &insecure).stop_by("-TERM");
     assert!(log.contains("the demo app is closed"), "{log}");
+}
+
+#[test]
+fn with_a_certificate_it_serves_anywhere_and_sighup_takes_up_a_new_one() {
+    let folder = folder();
+    let files = ["chain.pem", "key.pem"].map(|name| folder.path().join(name));
+    let [certificate, key] = [&files[0], &files[1]].map(|path| path.to_str().expect("text"));
+    let write = |name: &str| {
+        let pair = rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate can be made");
+        std::fs::write(certificate, pair.cert.pem()).expect("it can be written");
+        std::fs::write(key, pair.signing_key.serialize_pem()).expect("it can be written");
+    };
+    let data = folder.path().join("data");
+    let args = ["--listen", "0.0.0.0:0", "--tls-certificate", certificate, "--tls-key", key];
+    let refused = run(&[&["serve", "--data", data.to_str().expect("text")], &args[..]].concat());
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("the setting tls.certificate is "), "{}", stderr(&refused));
+    assert!(!data.exists(), "what was refused has made nothing");
+
+    write("one.example.org");
+    let mut server = Serving::start_with(&data, &args);
+    assert_eq!(server.scheme, "https");
+    write("two.example.org");
+    server.signal("-HUP");
+    let mut log = server.log_up_to("a new certificate is in use");
+
+    // A key that was cut off: what is left of it is in no log.
+    let cut = std::fs::read_to_string(key).expect("it is there");
+    std::fs::write(key, &cut[..cut.len() / 2]).expect("it can be written");
+    server.signal("-HUP");
+    log += &server.log_up_to("the one of before is kept");
+    let (code, rest) = server.stop_by("-TERM");
+    assert_eq!(code, Some(0), "{rest}");
+    log += &rest;
+    let secret = cut.lines().nth(1).expect("a key has lines");
+    assert!(!log.contains(&secret[..16]), "the key is in no log");
 }
 
 #[test]

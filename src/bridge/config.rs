@@ -30,12 +30,14 @@ const PLATFORM_WORDS: [&str; PLATFORMS.len()] = {
 /// The fields of a config.
 pub(super) const CONFIG: &[Param] = params![
     sdkAppID must Form::Number => "The app, as the server knows it.",
-    serverURL must Form::Text => "The server: `http://host:port`.",
+    serverURL must Form::Text => "The server: `https://host:port`.",
     dataFolder must Form::Text => "A folder of the app's own, for what the SDK stores. It is made where it does not exist.",
     platform may Form::Word(&PLATFORM_WORDS) => "What kind of device this is; that of the system where it is not said, which takes an iPad for an iPhone.",
     logLevel may Form::Choice(LogLevel::NUMBERS) => "The least important lines that the log file and `onLog` get; 4 where it is not said.",
     hasLogListener may Form::Flag => "Whether the lines of the log come as event `onLog`.",
     isInsecureAllowed may Form::Flag => "Whether unencrypted connections beyond this machine are allowed. For development only.",
+    extraRootCertificates may Form::Text => "Certificates in PEM that the server's may lead to beside those that browsers trust.",
+    publicKeyPins may Form::List(&Form::Text) => "The only keys that are trusted, where there are any: each the SHA-256 of a SubjectPublicKeyInfo in base64, of the server's certificate, one between, or the root.",
 ];
 
 /// A config that was read.
@@ -57,6 +59,8 @@ pub(super) fn read(text: &str) -> Result<BridgeConfig, ImError> {
             platform: platform.and_then(named).unwrap_or(own_platform()),
             log_level: args.find("logLevel")?.and_then(LogLevel::of).unwrap_or(LogLevel::Info),
             is_insecure_allowed: args.find("isInsecureAllowed")?.unwrap_or(false),
+            extra_root_certificates: args.find("extraRootCertificates")?.unwrap_or_default(),
+            public_key_pins: args.find("publicKeyPins")?.unwrap_or_default(),
         },
         has_log_listener: args.find("hasLogListener")?.unwrap_or(false),
     })

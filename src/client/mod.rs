@@ -52,6 +52,8 @@ const CLOSE_WAIT_MAX: Duration = Duration::from_secs(5);
 ///         platform: Platform::Linux,
 ///         log_level: LogLevel::Info,
 ///         is_insecure_allowed: false,
+///         extra_root_certificates: String::new(),
+///         public_key_pins: Vec::new(),
 ///     },
 ///     None,
 /// )?;
@@ -98,11 +100,11 @@ impl ImClient {
     /// of another user logs the present one out; one of the same user renews the UserSig, and where that fails, the user
     /// stays logged in with the one before.
     ///
-    /// Without a network it tries for 30 seconds and answers 6012. What is stored of the user can be read
-    /// from then on even so.
+    /// Without a network it tries for 30 seconds and answers 6012. A server whose certificate is not trusted is not
+    /// tried again: 9501. What is stored of the user can be read from then on even so.
     ///
     /// Codes: 7501 while a login runs, 7502 while a logout runs, 7003 for a user id that is not valid, 6012 at the
-    /// deadline, 6206 or 70001 for a UserSig that ended, 70002 to 70014 for one that is not right, 70050 after
+    /// deadline, 9501 or 9502 where the connection cannot be encrypted, 6206 or 70001 for a UserSig that ended, 70002 to 70014 for one that is not right, 70050 after
     /// too many failed logins, 6023 where a logout came first.
     pub async fn login(&self, user_id: String, user_sig: String) -> Result<(), ImError> {
         let connection = self.core.context.connection.clone();
@@ -240,6 +242,7 @@ impl ImClient {
         let dispatcher = Arc::new(Dispatcher::new());
         let log = open_log(&settings, &clock, log_listener.is_some().then(|| Arc::clone(&dispatcher)));
         let profile = Profile {
+            tls: settings.server.tls_name.is_some().then(|| settings.trust.client_config(clock.clone())),
             server: settings.server.clone(),
             sdk_app_id: settings.sdk_app_id,
             platform: settings.platform.on_the_wire(),

@@ -22,6 +22,8 @@ fn config(port: u16, folder: &TempDir) -> ClientConfig {
         platform: Platform::Linux,
         log_level: LogLevel::Debug,
         is_insecure_allowed: false,
+        extra_root_certificates: String::new(),
+        public_key_pins: Vec::new(),
     }
 }
 
@@ -160,7 +162,9 @@ async fn bad_input_is_answered_with_its_code_and_changes_nothing() {
         ImClient::new(config, None).map(drop)
     };
     assert_eq!(code(config(|config| config.sdk_app_id = 0)), Code::INVALID_PARAMETERS);
-    assert_eq!(code(config(|config| config.server_url = "https://127.0.0.1".to_owned())), Code::INVALID_PARAMETERS);
+    assert_eq!(code(config(|config| config.server_url = "ftp://127.0.0.1".to_owned())), Code::INVALID_PARAMETERS);
+    assert_eq!(code(config(|config| config.public_key_pins = vec!["?".to_owned()])), Code::INVALID_PARAMETERS);
+    assert_eq!(code(config(|config| config.extra_root_certificates = "?".to_owned())), Code::INVALID_PARAMETERS);
     assert_eq!(code(config(|config| config.data_folder = "/dev/null/im".to_owned())), Code::IO_FAILED);
 }
 

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use hongyan_protocol::codes::Code;
+use rustls::pki_types::ServerName;
 use tokio_tungstenite::tungstenite::http::Uri;
 
 use crate::error::ImError;
@@ -16,20 +17,23 @@ pub(crate) struct Address {
     pub(crate) port: u16,
     /// Of the WebSocket.
     pub(crate) url: String,
+    /// Nothing where plain text is spoken.
+    pub(crate) tls_name: Option<ServerName<'static>>,
 }
 
 const HTTP_PORT: u16 = 80;
+const HTTPS_PORT: u16 = 443;
 
 impl Address {
-    /// Reads `http://host:port`. 6029 for plain text beyond this machine that was not allowed.
+    /// Reads `https://host:port`. 6029 for plain text beyond this machine that was not allowed.
     pub(crate) fn parse(server_url: &str, is_insecure_allowed: bool) -> Result<Self, ImError> {
         let invalid = |what: &str| ImError::new(Code::INVALID_PARAMETERS, format!("the server's address {what}"));
-        let uri: Uri = server_url.trim_end_matches('/').parse().map_err(|_| invalid("is not http://host:port"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(invalid("begins with https, which this version does not support yet")),
-            _ => return Err(invalid("does not begin with http://")),
-        }
+        let uri: Uri = server_url.trim_end_matches('/').parse().map_err(|_| invalid("is not https://host:port"))?;
+        let (scheme, default_port, is_tls) = match uri.scheme_str() {
+            Some("https" | "wss") => ("wss", HTTPS_PORT, true),
+            Some("http" | "ws") => ("ws", HTTP_PORT, false),
+            _ => return Err(invalid("does not begin with https:// or http://")),
+        };
         let authority = uri.authority().ok_or_else(|| invalid("names no host"))?;
         if authority.as_str().contains('@') || uri.query().is_some() {
             return Err(invalid("holds more than scheme, host, port and path"));
@@ -38,15 +42,18 @@ impl Address {
         if host.is_empty() {
             return Err(invalid("names no host"));
         }
-        if !is_loopback(&host) && !is_insecure_allowed {
+        if !is_tls && !is_loopback(&host) && !is_insecure_allowed {
             return Err(ImError::new(
                 Code::CLEAR_TEXT_NOT_PERMITTED,
                 "unencrypted connections beyond this machine need is_insecure_allowed",
             ));
         }
+        let named =
+            || ServerName::try_from(host.clone()).map_err(|_| invalid("has no host that a certificate can name"));
+        let tls_name = is_tls.then(named).transpose()?;
         let path = uri.path().trim_end_matches('/');
-        let port = authority.port_u16().unwrap_or(HTTP_PORT);
-        Ok(Self { url: format!("ws://{authority}{path}/v1/ws"), host, port })
+        let port = authority.port_u16().unwrap_or(default_port);
+        Ok(Self { url: format!("{scheme}://{authority}{path}/v1/ws"), tls_name, host, port })
     }
 
     /// The name under which what came from this server is stored.
@@ -80,10 +87,22 @@ mod tests {
     }
 
     #[test]
+    fn an_address_under_tls_may_be_anywhere_and_says_whom_to_expect() {
+        let address = Address::parse("https://im.example.org/im", false).unwrap();
+        assert_eq!((address.port, address.url.as_str()), (443, "wss://im.example.org/im/v1/ws"));
+        assert_eq!(address.tls_name, Some(ServerName::try_from("im.example.org").unwrap()));
+        let address = Address::parse("wss://[2001:db8::1]:8443", false).unwrap();
+        assert_eq!((address.host.as_str(), address.port), ("2001:db8::1", 8443));
+        assert_eq!(address.tls_name, Some(ServerName::try_from("2001:db8::1").unwrap()));
+        assert_eq!(Address::parse("http://127.0.0.1", false).unwrap().tls_name, None);
+    }
+
+    #[test]
     fn plain_text_beyond_this_machine_needs_a_setting() {
         assert_eq!(code_of("http://im.example.org:80", false), Some(Code::CLEAR_TEXT_NOT_PERMITTED));
         assert_eq!(code_of("http://127.0.0.1.example.org", false), Some(Code::CLEAR_TEXT_NOT_PERMITTED));
         assert_eq!(code_of("http://im.example.org:80", true), None);
+        assert_eq!(code_of("ws://im.example.org:80", false), Some(Code::CLEAR_TEXT_NOT_PERMITTED));
         assert_eq!(code_of("http://127.8.9.1:80", false), None);
     }
 
@@ -93,7 +112,7 @@ mod tests {
             "",
             "im.example.org",
             "ftp://127.0.0.1",
-            "https://127.0.0.1",
+            "https://-.example.org",
             "http://a@127.0.0.1",
             "http://127.0.0.1/?a",
             "http://:80",

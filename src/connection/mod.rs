@@ -16,6 +16,7 @@ mod state;
 pub(crate) mod status;
 mod step;
 pub(crate) mod task;
+pub(crate) mod tls;
 
 #[cfg(test)]
 pub(crate) mod tests;

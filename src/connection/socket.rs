@@ -6,14 +6,19 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, Sink, Stream, StreamExt};
+use futures_util::{FutureExt, Sink, Stream as _, StreamExt};
 use hongyan_protocol::codes::Code;
 use hongyan_protocol::limits::PACKET_BYTES_MAX;
+use rustls::ClientConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
@@ -29,17 +34,22 @@ const READ_BUFFER_BYTES: usize = 16 * 1024;
 /// How long an address has for itself.
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
 
+/// What a WebSocket lies on: a TCP connection, or TLS on it.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl Stream for TcpStream {}
+impl Stream for TlsStream<TcpStream> {}
+
 /// An open WebSocket.
-#[derive(Debug)]
 pub(crate) struct Socket {
-    stream: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<Box<dyn Stream>>,
     outgoing: VecDeque<Message>,
     outgoing_bytes: usize,
 }
 
 impl Socket {
     /// Opens one. Dropping the future gives up.
-    pub(crate) async fn open(address: Address) -> Result<Self, Failure> {
+    pub(crate) async fn open(address: Address, tls: Option<Arc<ClientConfig>>) -> Result<Self, Failure> {
         let addresses: Vec<_> = lookup_host((address.host.as_str(), address.port))
             .await
             .map_err(|error| Failure::new(Code::DNS_FAILED, error.to_string()))?
@@ -47,6 +57,13 @@ impl Socket {
         let stream = connect(addresses).await.map_err(|error| dial_failure(&error))?;
         // A chat's frames are small and each is waited for.
         stream.set_nodelay(true).map_err(|error| dial_failure(&error))?;
+        let stream: Box<dyn Stream> = match (address.tls_name, tls) {
+            (Some(name), Some(tls)) => {
+                let encrypted = TlsConnector::from(tls).connect(name, stream).await;
+                Box::new(encrypted.map_err(|error| tls_failure(&error))?)
+            }
+            _ => Box::new(stream),
+        };
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .max_message_size(Some(PACKET_BYTES_MAX))
@@ -151,6 +168,19 @@ fn dial_failure(error: &io::Error) -> Failure {
         _ => Code::NETWORK_DISCONNECTED,
     };
     Failure::new(code, error.to_string())
+}
+
+/// A certificate that is not trusted is 9501, and what is no TLS 9502.
+fn tls_failure(error: &io::Error) -> Failure {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(why)) => {
+            Failure::new(Code::PACKET_ENCRYPT_FAILED, format!("the server's certificate is not trusted: {why}"))
+        }
+        Some(rustls::Error::AlertReceived(_)) => Failure::new(Code::CONNECT_REFUSED, error.to_string()),
+        Some(_) => Failure::new(Code::PACKET_DECRYPT_FAILED, format!("the server does not speak TLS: {error}")),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => Code::CONNECTION_RESET_BY_PEER.into(),
+        None => dial_failure(error),
+    }
 }
 
 fn loss(error: &Error) -> Failure {

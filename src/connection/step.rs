@@ -315,6 +315,18 @@ fn wait(failed_attempts: u32, until_ms: u64, failure: &Failure) -> (Link, Vec<Ac
 fn lost(state: State, failure: Failure, env: &Environment) -> Stepped {
     match state {
         State::LoggingIn(login) => match login.step {
+            // A certificate that is not trusted: whoever waits for this login learns it now, not after half a minute.
+            LoginStep::Linking(link) if !failure.code.is_retryable() && !matches!(link, Link::Waiting { .. }) => {
+                let told = Action::Tell(failure.told());
+                let until_ms = env.now_ms.saturating_add(wait_ms(link.failed_attempts() + 1, None, env));
+                preceded(
+                    [told],
+                    match env.is_renewing {
+                        true => renewal_put_off(link, until_ms, failure.into()),
+                        false => login_failed(failure.into()),
+                    },
+                )
+            }
             LoginStep::Linking(link) => {
                 let (link, actions) = attempt_failed(link, &failure, env);
                 let login = LoggingIn { step: LoginStep::Linking(link), last_failure: Some(failure), ..login };

@@ -9,6 +9,7 @@ use futures_util::{FutureExt, TryFutureExt};
 use hongyan_protocol::account::{Logout, Ping, Platform, Session};
 use hongyan_protocol::codes::Code;
 use hongyan_protocol::ids::{DeviceId, SdkAppId, UserId};
+use rustls::ClientConfig;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -34,6 +35,8 @@ const FRAMES_PER_TURN: usize = 64;
 #[derive(Debug, Clone)]
 pub(crate) struct Profile {
     pub(crate) server: Address,
+    /// Nothing where plain text is spoken.
+    pub(crate) tls: Option<Arc<ClientConfig>>,
     pub(crate) sdk_app_id: SdkAppId,
     pub(crate) platform: Platform,
     pub(crate) device_id: DeviceId,
@@ -334,7 +337,8 @@ impl Task {
             Action::Prepare => self.prepare(),
             Action::Release => self.release(),
             Action::Dial => {
-                self.line = Line::Dialing(Socket::open(self.profile.server.clone()).map_ok(Box::new).boxed())
+                let dialing = Socket::open(self.profile.server.clone(), self.profile.tls.clone());
+                self.line = Line::Dialing(dialing.map_ok(Box::new).boxed())
             }
             Action::Authenticate(credential) => self.authenticate(credential),
             Action::Adopt => self.adopt(),

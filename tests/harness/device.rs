@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::app::App;
+use super::certificates::Authority;
 use super::proxy::Proxy;
 use super::recorder::{Heard, Recorder};
 use super::view::{Line, line};
@@ -27,6 +28,8 @@ pub struct DeviceSpec {
     platform: Platform,
     clock: Option<Clock>,
     folder: Option<Folder>,
+    extra_roots: String,
+    pins: Vec<String>,
 }
 
 /// Where a device keeps its data.
@@ -47,7 +50,16 @@ impl Folder {
 impl DeviceSpec {
     /// A new Android phone.
     pub fn new(app: App, user: &str, url: String) -> Self {
-        Self { app, user: user.to_owned(), url, platform: Platform::Android, clock: None, folder: None }
+        Self {
+            app,
+            user: user.to_owned(),
+            url,
+            platform: Platform::Android,
+            clock: None,
+            folder: None,
+            extra_roots: String::new(),
+            pins: Vec::new(),
+        }
     }
 
     /// Of another tenant.
@@ -71,6 +83,24 @@ impl DeviceSpec {
     /// With a clock that the test moves.
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = Some(clock);
+        self
+    }
+
+    /// At another address of the server.
+    pub fn at(mut self, url: impl Into<String>) -> Self {
+        self.url = url.into();
+        self
+    }
+
+    /// Trusting an authority beside those that browsers trust.
+    pub fn trusting(mut self, authority: &Authority) -> Self {
+        self.extra_roots = authority.certificate();
+        self
+    }
+
+    /// Trusting only what has one of these keys.
+    pub fn pinning(mut self, pins: &[String]) -> Self {
+        self.pins = pins.to_vec();
         self
     }
 
@@ -117,6 +147,8 @@ fn config(spec: &DeviceSpec, folder: &Path) -> ClientConfig {
         platform: spec.platform,
         log_level: LogLevel::Debug,
         is_insecure_allowed: false,
+        extra_root_certificates: spec.extra_roots.clone(),
+        public_key_pins: spec.pins.clone(),
     }
 }
 

@@ -7,8 +7,10 @@
 //! * [`device`]: a client with recording listeners ([`recorder`]). [`wire`]: a client without an SDK, frame by frame.
 //! * [`proxy`]: the network between them. [`wait`]: waiting for what happens, without sleeping.
 //! * [`scrape`]: what a server shows of itself. [`view`]: messages in a form that can be compared. [`app`]: a tenant and its tickets.
+//! * [`certificates`]: authorities and what they issue, for TLS.
 
 pub mod app;
+pub mod certificates;
 pub mod database;
 pub mod database_proxy;
 pub mod device;

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A real server in this process, on a port, in a folder and by a clock of its own.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
 use hongyan_protocol::clock::Clock;
-use hongyan_server::config::{Config, StoreAddress};
+use hongyan_server::config::{Config, StoreAddress, TlsConfig};
+use hongyan_server::gateway::Reload;
 use hongyan_server::server::Server;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::app::App;
+use super::certificates::{self, Pair};
 use super::database::TestDatabase;
 use super::database_proxy::DatabaseProxy;
 use super::device::DeviceSpec;
@@ -25,6 +27,7 @@ use super::wire::Wire;
 /// Where a server is and the app it made at its first start.
 pub struct Endpoint {
     addr: SocketAddr,
+    is_tls: bool,
     app: App,
 }
 
@@ -37,9 +40,13 @@ impl Endpoint {
         &self.app
     }
 
+    pub fn url(&self) -> String {
+        format!("{}://{}", if self.is_tls { "https" } else { "http" }, self.addr)
+    }
+
     /// A device of a user of this server's app, with an SDK of its own.
     pub fn device(&self, user: &str) -> DeviceSpec {
-        DeviceSpec::new(self.app.clone(), user, format!("http://{}", self.addr))
+        DeviceSpec::new(self.app.clone(), user, self.url())
     }
 
     /// A logged-in user without an SDK.
@@ -175,14 +182,29 @@ impl TestServer {
         Self::start_at(Home::new().await).await
     }
 
-    /// A server that keeps what it has there.
+    /// A new server on an address of its own, whose connections are TLS.
+    pub async fn start_tls_on(host: IpAddr, pair: &Pair) -> Self {
+        let home = Home::new().await;
+        pair.write_into(home.folder());
+        Self::start_on(home, net::bind_again(SocketAddr::new(host, 0)).await).await
+    }
+
+    /// Looks at the certificate anew, as on SIGHUP.
+    pub async fn reload_certificate(&self) -> Reload {
+        self.server.as_ref().expect("the server runs").reload_certificate().await
+    }
+
+    /// A server that keeps what it has there. One that has a certificate there makes connections TLS.
     pub async fn start_at(home: Home) -> Self {
+        Self::start_on(home, net::bind().await).await
+    }
+
+    async fn start_on(home: Home, listener: TcpListener) -> Self {
         let clock = Clock::system();
-        let listener = net::bind().await;
         let addr = listener.local_addr().expect("a bound listener has an address");
         let server = serve(&home, listener, clock.clone()).await;
         let (id, key) = server.demo_app();
-        let endpoint = Endpoint { addr, app: App { id, key } };
+        let endpoint = Endpoint { addr, is_tls: server.is_tls(), app: App { id, key } };
         Self { server: Some(server), home, clock, endpoint }
     }
 
@@ -239,6 +261,9 @@ async fn serve(home: &Home, listener: TcpListener, clock: Clock) -> Server {
     let mut config = Config::for_folder(home.folder());
     config.store = StoreAddress(home.store());
     config.admin.listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    if let Some((certificate, key)) = certificates::files_in(home.folder()) {
+        config.tls = TlsConfig { certificate, key };
+    }
     let server = Server::start_with_clock(config, listener, clock);
     within("a server", server).await.unwrap_or_else(|error| panic!("the server does not start: {error}"))
 }

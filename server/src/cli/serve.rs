@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 
 use clap::Args;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::app::describe;
@@ -25,6 +25,12 @@ pub(super) struct ServeArgs {
     /// The address and port of metrics and health, for who looks after the server
     #[arg(long, value_name = "ADDR:PORT")]
     admin_listen: Option<String>,
+    /// The server's certificate, and those between it and its root, in PEM; with --tls-key connections are TLS
+    #[arg(long, value_name = "FILE")]
+    tls_certificate: Option<String>,
+    /// The certificate's private key, in PEM
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
     /// Allow plain text beyond loopback
     #[arg(long)]
     insecure: bool,
@@ -43,6 +49,8 @@ impl ServeArgs {
         for (key, flag, value) in [
             ("listen", "--listen", &self.listen),
             ("admin.listen", "--admin-listen", &self.admin_listen),
+            ("tls.certificate", "--tls-certificate", &self.tls_certificate),
+            ("tls.key", "--tls-key", &self.tls_key),
             ("is_insecure_allowed", "--insecure", &insecure),
             ("log.format", "--log-format", &self.log_format),
             ("log.level", "--log-level", &self.log_level),
@@ -77,11 +85,15 @@ pub(super) async fn run(args: ServeArgs, out: &mut dyn Write) -> Result<(), Fail
     if let Some(address) = server.admin_addr() {
         say(out, format_args!("metrics on http://{address}/metrics"))?;
     }
-    say(out, format_args!("listening on http://{}", server.addr()))?;
+    // Without a certificate the signal keeps its meaning, which is an end.
+    let hang_ups = if server.is_tls() { Some(listen_for(SignalKind::hangup())?) } else { None };
+    let scheme = if server.is_tls() { "https" } else { "http" };
+    say(out, format_args!("listening on {scheme}://{}", server.addr()))?;
     tracing::info!(address = %server.addr(), "the server is ready");
 
     tokio::select! {
         () = stop.received() => {}
+        () = follow_hang_ups(hang_ups, &server) => {}
         () = server.failed() => {
             return Err(Failure::from(Error::internal("the server stopped", "a commit failed; see the log")));
         }
@@ -92,6 +104,21 @@ pub(super) async fn run(args: ServeArgs, out: &mut dyn Write) -> Result<(), Fail
         // Who asks twice does not want to wait.
         () = stop.received() => Err(Failure("stopped before every connection was served to its end".to_owned())),
     }
+}
+
+/// Looks at the certificate whenever SIGHUP asks for it.
+async fn follow_hang_ups(hang_ups: Option<Signal>, server: &Server) {
+    if let Some(mut hang_ups) = hang_ups {
+        while hang_ups.recv().await.is_some() {
+            let reload = server.reload_certificate().await;
+            tracing::info!(?reload, "SIGHUP: looked at the certificate");
+        }
+    }
+    std::future::pending().await
+}
+
+fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::while_doing("asking for the signals that a server hears", error))
 }
 
 fn start_logging(config: &LogConfig) -> Result<(), Failure> {
@@ -109,16 +136,13 @@ fn start_logging(config: &LogConfig) -> Result<(), Failure> {
 }
 
 struct StopSignals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
+    terminate: Signal,
+    interrupt: Signal,
 }
 
 impl StopSignals {
     fn new() -> Result<Self, Failure> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| Failure::while_doing("asking for the signals that stop a server", error))
-        };
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        Ok(Self { terminate: listen_for(SignalKind::terminate())?, interrupt: listen_for(SignalKind::interrupt())? })
     }
 
     async fn received(&mut self) {

@@ -40,6 +40,8 @@ pub struct Config {
     pub is_insecure_allowed: bool,
     /// Where the demo app may be used.
     pub demo_app: DemoApp,
+    /// The certificate that makes connections TLS.
+    pub tls: TlsConfig,
     /// The listener of who looks after the server.
     pub admin: AdminConfig,
     /// How the server logs.
@@ -80,6 +82,31 @@ impl DemoApp {
             Self::Everywhere => true,
             Self::Never => false,
         }
+    }
+}
+
+/// Where the server's certificate is. Both files are named, or none.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The file with the certificate and those between it and its root, in PEM; empty for plain text.
+    pub certificate: PathBuf,
+    /// The file with the certificate's private key, in PEM; empty for plain text.
+    pub key: PathBuf,
+}
+
+impl TlsConfig {
+    /// Whether connections are TLS.
+    pub fn is_on(&self) -> bool {
+        !self.certificate.as_os_str().is_empty()
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.certificate.as_os_str().is_empty() == self.key.as_os_str().is_empty() {
+            return Ok(());
+        }
+        let (given, missing) = if self.is_on() { ("certificate", "key") } else { ("key", "certificate") };
+        Err(ConfigError(format!("the setting tls.{given} is given and tls.{missing} is not; TLS needs both")))
     }
 }
 
@@ -243,10 +270,11 @@ impl Config {
         self.log.check()?;
         self.admin.check()?;
         self.place()?;
-        if !self.listen.ip().is_loopback() && !self.is_insecure_allowed {
+        self.tls.check()?;
+        if !self.listen.ip().is_loopback() && !self.tls.is_on() && !self.is_insecure_allowed {
             return Err(ConfigError(format!(
                 "the setting listen is {}, which is not a loopback address: plain text is carried there only \
-                 when is_insecure_allowed is true",
+                 when is_insecure_allowed is true; tls.certificate and tls.key make it TLS",
                 self.listen
             )));
         }

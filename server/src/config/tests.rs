@@ -132,6 +132,19 @@ fn metrics_are_shown_nowhere_until_named_and_on_loopback_unless_allowed() {
 }
 
 #[test]
+fn a_server_with_a_certificate_may_listen_anywhere_and_needs_both_files() {
+    let beyond = || Layers::defaults().with_value("listen", "0.0.0.0:7700", "--listen").unwrap();
+    let file = |key| beyond().with_value(key, "some.pem", "a test").unwrap();
+    assert_eq!(
+        refused(Ok(file("tls.certificate"))),
+        "the setting tls.certificate is given and tls.key is not; TLS needs both"
+    );
+    assert_eq!(refused(Ok(file("tls.key"))), "the setting tls.key is given and tls.certificate is not; TLS needs both");
+    let both = file("tls.key").with_value("tls.certificate", "other.pem", "a test").unwrap().build().unwrap();
+    assert!(both.tls.is_on() && !both.is_insecure_allowed);
+}
+
+#[test]
 fn every_key_of_the_defaults_is_explained() {
     let text = include_str!("../../config.default.toml");
     let mut is_explained = false;

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hongyan_protocol::limits::PACKET_BYTES_MAX;
 
-use super::peers::PeerInfo;
+use super::listener::PeerInfo;
 use super::{Gateway, connection};
 use crate::error::Error;
 use crate::metrics::Metrics;

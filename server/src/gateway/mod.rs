@@ -9,6 +9,7 @@
 //! * the app and the user of a request come from the session's verified login, never from a frame;
 //! * a request that was read is answered, on the way out too ([`Gateway::drain`]).
 //!
+//! `listener` accepts, under TLS where there is a certificate (`tls`);
 //! `login` lets in, by the rules of `admission`; `requests` maps methods to rooms; `sweeper` ends what is over; `http`
 //! holds the routes; `admin` is the listener of who looks after the server, `metrics` what they can see.
 
@@ -16,6 +17,7 @@ mod admin;
 mod admission;
 mod connection;
 mod http;
+mod listener;
 mod login;
 mod metrics;
 mod peers;
@@ -26,6 +28,7 @@ mod session;
 mod sweeper;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -41,12 +44,15 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::admission::{AddressRates, LoginFailures, RateLimit};
+use self::listener::{GatewayListener, PeerInfo};
 use self::login::FailureKey;
 use self::metrics::GatewayMetrics;
-use self::peers::{GatewayListener, PeerInfo, Peers};
+use self::peers::Peers;
 use self::queue::QueueLimits;
 use self::registry::Registry;
 use self::session::Session;
+pub(crate) use self::tls::Certificate;
+pub use self::tls::Reload;
 use crate::bus::{Bus, SessionId};
 use crate::config::GatewayConfig;
 use crate::error::Error;
@@ -98,12 +104,14 @@ pub(crate) struct Running {
     accepting: JoinHandle<()>,
     admin: Option<JoinHandle<()>>,
     sweeping: JoinHandle<()>,
+    /// Nothing where connections are plain text.
+    following: Option<JoinHandle<()>>,
 }
 
 impl Running {
     /// Waits for the last connection to be gone, after [`Gateway::drain`].
     pub(crate) async fn end(mut self) {
-        self.sweeping.abort();
+        self.end_timers();
         // What is left then are connections without a request; they end with the process.
         if tokio::time::timeout(LEAVE_WITHIN, &mut self.accepting).await.is_err() {
             self.accepting.abort();
@@ -114,12 +122,19 @@ impl Running {
         }
     }
 
-    /// Ends both at once.
+    /// Ends all at once.
     pub(crate) fn abort(self) {
-        self.sweeping.abort();
+        self.end_timers();
         self.accepting.abort();
         if let Some(admin) = self.admin {
             admin.abort();
+        }
+    }
+
+    fn end_timers(&self) {
+        self.sweeping.abort();
+        if let Some(following) = &self.following {
+            following.abort();
         }
     }
 }
@@ -155,15 +170,18 @@ impl Gateway {
         })
     }
 
-    /// Accepts connections until `stop` becomes true. Who looks after the server comes to a listener of their own.
+    /// Accepts connections until `stop` becomes true; under TLS where there is a certificate. Who looks after the server comes to
+    /// a listener of their own.
     pub(crate) fn run(
         self: &Arc<Self>,
         listener: TcpListener,
+        certificate: Option<Arc<Certificate>>,
         admin: Option<(TcpListener, Metrics)>,
         mut stop: watch::Receiver<bool>,
-    ) -> Running {
+    ) -> Result<Running, Error> {
+        let tls = certificate.as_ref().map(Certificate::acceptor).transpose()?;
         let service = http::router(Arc::clone(self)).into_make_service_with_connect_info::<PeerInfo>();
-        let listener = GatewayListener { listener, peers: Arc::clone(&self.peers) };
+        let listener = GatewayListener { listener, peers: Arc::clone(&self.peers), tls };
         let serve = axum::serve(listener, service).with_graceful_shutdown(async move {
             // A sender that is gone means that the server was dropped.
             let _ = stop.wait_for(|is_stopping| *is_stopping).await;
@@ -173,8 +191,9 @@ impl Gateway {
                 tracing::error!(%error, "accepting connections ended");
             }
         });
+        let following = certificate.map(|certificate| tokio::spawn(certificate.follow(self.clock.clone())));
         let admin = admin.map(|(listener, metrics)| admin::run(Arc::clone(self), listener, metrics));
-        Running { accepting, admin, sweeping: tokio::spawn(sweeper::run(Arc::clone(self))) }
+        Ok(Running { accepting, admin, sweeping: tokio::spawn(sweeper::run(Arc::clone(self))), following })
     }
 
     /// Sends everyone elsewhere: what was read is answered, what waits is written. Who takes longer than the setting allows

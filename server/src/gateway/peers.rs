@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Connections from their first byte on: counted per address until they log in, and ended when they do not.
 //!
-//! The count and the deadline sit below HTTP, so that a connection that sends nothing, or a header a minute,
-//! is bound by them as well.
+//! The count and the deadline sit below TLS and HTTP, so that a connection that sends nothing, half a TLS handshake, or a
+//! header a minute, is bound by them as well.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,20 +11,14 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
 use futures_util::task::AtomicWaker;
 use hongyan_protocol::clock::Clock;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use super::admission::address_key;
 use super::metrics::GatewayMetrics;
-
-/// How long accepting rests after an error such as "too many open files", which does not pass at once.
-const ACCEPT_REST: Duration = Duration::from_millis(200);
 
 const WAITING: u8 = 0;
 const LOGGED_IN: u8 = 1;
@@ -183,65 +177,22 @@ impl Peers {
     }
 }
 
-/// The listener: no Nagle, a limit per address.
-pub(super) struct GatewayListener {
-    pub(super) listener: TcpListener,
-    pub(super) peers: Arc<Peers>,
-}
-
-impl Listener for GatewayListener {
-    type Io = PeerStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, address)) => {
-                    let Some(peer) = self.peers.admit(address) else {
-                        tracing::debug!(address = %address.ip(), "refused: too many connections that do not log in");
-                        continue;
-                    };
-                    // A connection whose option cannot be set is slower, not wrong.
-                    let _ = stream.set_nodelay(true);
-                    return (PeerStream { stream, peer }, address);
-                }
-                Err(error) if is_of_one_connection(&error) => {}
-                Err(error) => {
-                    tracing::error!(%error, "cannot accept connections");
-                    tokio::time::sleep(ACCEPT_REST).await;
-                }
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.listener.local_addr()
-    }
-}
-
-fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
-}
-
-/// A connection's bytes, until its peer is ended.
+/// A connection's bytes as its socket carries them, until its peer is ended.
 #[derive(Debug)]
-pub(super) struct PeerStream {
+pub(super) struct PeerSocket {
     stream: TcpStream,
     peer: Arc<Peer>,
 }
 
-/// What a request knows of its connection.
-#[derive(Debug, Clone)]
-pub(super) struct PeerInfo(pub(super) Arc<Peer>);
-
-impl Connected<IncomingStream<'_, GatewayListener>> for PeerInfo {
-    fn connect_info(stream: IncomingStream<'_, GatewayListener>) -> Self {
-        Self(Arc::clone(&stream.io().peer))
+impl PeerSocket {
+    pub(super) fn new(stream: TcpStream, peer: Arc<Peer>) -> Self {
+        Self { stream, peer }
     }
-}
 
-impl PeerStream {
+    pub(super) fn peer(&self) -> &Arc<Peer> {
+        &self.peer
+    }
+
     fn check(&self) -> io::Result<()> {
         if self.peer.state.load(Ordering::Acquire) == ENDED {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "the connection did not log in"));
@@ -257,7 +208,7 @@ impl PeerStream {
     }
 }
 
-impl AsyncRead for PeerStream {
+impl AsyncRead for PeerSocket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.peer.state.load(Ordering::Acquire) != LOGGED_IN {
             // Registered before the check, so that an end between the two wakes this reader.
@@ -268,7 +219,7 @@ impl AsyncRead for PeerStream {
     }
 }
 
-impl AsyncWrite for PeerStream {
+impl AsyncWrite for PeerSocket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.check()?;
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);

@@ -84,6 +84,7 @@ fn inputs() -> Vec<(&'static str, Input)> {
         ("refused, wrong key", refused(Code::USER_SIG_WRONG_KEY, None)),
         ("refused, too old", refused(Code::CLIENT_TOO_OLD, None)),
         ("lost", Input::Lost(Code::CONNECT_REFUSED.into())),
+        ("lost, not trusted", Input::Lost(Code::PACKET_ENCRYPT_FAILED.into())),
         ("frame", Input::Received),
         ("pong", Input::Ponged),
         ("logout answered", Input::LogoutDone),

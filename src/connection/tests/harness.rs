@@ -174,10 +174,13 @@ impl Rig {
             platform: Platform::Linux,
             log_level: LogLevel::None,
             is_insecure_allowed: false,
+            extra_root_certificates: String::new(),
+            public_key_pins: Vec::new(),
         })
         .unwrap();
         let profile = Profile {
             server: settings.server.clone(),
+            tls: None,
             sdk_app_id: SdkAppId::parse(7).unwrap(),
             platform: settings.platform.on_the_wire(),
             device_id: DeviceId::generate(),

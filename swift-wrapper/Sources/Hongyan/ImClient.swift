@@ -45,7 +45,8 @@ public final class ImClient: Sendable {
         }
         let settings = ClientConfig(
             sdkAppId: Int64(config.sdkAppId), serverUrl: config.serverUrl, dataFolder: config.dataFolder.path, platform: config.platform,
-            logLevel: config.logLevel, isInsecureAllowed: config.isInsecureAllowed)
+            logLevel: config.logLevel, isInsecureAllowed: config.isInsecureAllowed, extraRootCertificates: config.extraRootCertificates,
+            publicKeyPins: config.publicKeyPins)
         let client = try call { try HongyanFFI.ImClient(config: settings, logListener: logSource) }
         self.client = client
         self.queue = queue

@@ -39,21 +39,25 @@ public final class ImCallbackClient: Sendable {
     ///
     /// - Parameters:
     ///   - sdkAppId: The app, as the server knows it.
-    ///   - serverUrl: The server: `http://host:port` (`https` is not supported yet).
+    ///   - serverUrl: The server: `https://host:port`.
     ///   - dataFolder: A folder of the app's own, for what the SDK stores. It is made where it does not exist.
     ///   - logLevel: The least important lines that the log file gets.
     ///   - isInsecureAllowed: Whether unencrypted connections beyond this machine are allowed. For development only: everybody on the way can read
     ///     and change what passes.
+    ///   - extraRootCertificates: Certificates in PEM that the server's may lead to beside those that browsers trust.
+    ///   - publicKeyPins: The only keys that are trusted, where there are any: each the SHA-256 of a SubjectPublicKeyInfo in base64, of the
+    ///     server's certificate, one between, or the root.
     ///   - callbackQueue: Where completion handlers and events come, one after another. While it is busy the SDK waits, and puts the events
     ///     that happen meanwhile together; of more than 1000 calls without an answer the further ones are answered 9507.
     ///   - onEvent: Called with what happens. The client holds it until it ends: capture the client weakly.
     public init(
         sdkAppId: Int, serverUrl: String, dataFolder: URL, logLevel: ImLogLevel = .info, isInsecureAllowed: Bool = false,
+        extraRootCertificates: String = "", publicKeyPins: [String] = [],
         callbackQueue: DispatchQueue = .main, onEvent: @escaping @Sendable (ImEvent) -> Void
     ) throws {
         var config: [String: Any] = [
             "sdkAppID": sdkAppId, "serverURL": serverUrl, "dataFolder": dataFolder.path, "logLevel": logLevel.rawValue,
-            "isInsecureAllowed": isInsecureAllowed,
+            "isInsecureAllowed": isInsecureAllowed, "extraRootCertificates": extraRootCertificates, "publicKeyPins": publicKeyPins,
         ]
         if Device.isPad {
             config["platform"] = "iPad"

@@ -60,6 +60,14 @@ import Testing
             #expect(try await code { try await groups.createGroup(groupType: "Choir", groupName: "x") } == 6017)
             let page = { try await messages.getHistoryMessageList(conversationId: "c2c_bob", count: 201) }
             #expect(try await code(of: page) == 6017)
+            let trusting = { (roots: String, pins: [String]) in
+                var config = server.config()
+                (config.extraRootCertificates, config.publicKeyPins) = (roots, pins)
+                return config
+            }
+            for config in [trusting("no PEM", []), trusting("", ["no digest"])] {
+                #expect(try await code { try ImClient(config: config) } == 6017)
+            }
             let shown = try await alice.conversations().filter { $0.conversationId != "group_none" }
             #expect(shown.isEmpty)
         }

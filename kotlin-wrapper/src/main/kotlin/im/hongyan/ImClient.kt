@@ -213,6 +213,8 @@ private fun newNative(
             platform = config.platform,
             logLevel = config.logLevel,
             isInsecureAllowed = config.isInsecureAllowed,
+            extraRootCertificates = config.extraRootCertificates,
+            publicKeyPins = config.publicKeyPins,
         )
     val logListener = config.logListener?.let { LogListenerAdapter(it, listening.logDelivery) }
     return mapped { NativeClient(nativeConfig, logListener) }

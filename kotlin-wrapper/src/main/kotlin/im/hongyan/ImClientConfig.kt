@@ -7,7 +7,7 @@ import kotlinx.coroutines.CoroutineDispatcher
  * What an [ImClient] is made from.
  *
  * @property sdkAppId The app, as the server knows it.
- * @property serverUrl The server: `http://host:port` (`https` is not supported yet).
+ * @property serverUrl The server: `https://host:port`.
  * @property dataFolder The path of a folder of the app's own, for what the SDK stores; on Android
  *   `File(context.filesDir, "hongyan").path`. It is made where it does not exist. Clients of several users may share
  *   one.
@@ -17,6 +17,12 @@ import kotlinx.coroutines.CoroutineDispatcher
  *   `logs` of [dataFolder].
  * @property isInsecureAllowed Whether unencrypted connections beyond this machine are allowed. For development only:
  *   everybody on the way can read and change what passes.
+ * @property extraRootCertificates Certificates in PEM, one or several, that the server's may lead to beside those that
+ *   browsers trust: an authority of one's own.
+ * @property publicKeyPins The only keys that are trusted, where there are any: each the SHA-256 of a
+ *   SubjectPublicKeyInfo, in base64. Beside all that is asked of a certificate otherwise, one key of its verified chain
+ *   must be among them: the server's own, one between, or the root's. Pin a second one for the day on which the first is
+ *   replaced.
  * @property logListener Gets the lines of the log as they are written, always on the SDK's own thread, never through
  *   [eventDispatcher].
  * @property eventDispatcher Where listeners are called, such as `Dispatchers.Main`: one call after another, in the order
@@ -35,6 +41,8 @@ public class ImClientConfig(
     public val platform: Platform = devicePlatform(),
     public val logLevel: LogLevel = LogLevel.INFO,
     public val isInsecureAllowed: Boolean = false,
+    public val extraRootCertificates: String = "",
+    public val publicKeyPins: List<String> = emptyList(),
     public val logListener: LogListener? = null,
     public val eventDispatcher: CoroutineDispatcher? = null,
     public val uncaughtListenerError: (Throwable) -> Unit = ::logUncaught,

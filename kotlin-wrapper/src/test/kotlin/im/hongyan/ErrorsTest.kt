@@ -115,11 +115,15 @@ class ErrorsTest : OnServer() {
 
     @Test
     fun `a config that is not right makes no client`() {
-        val refused =
-            assertThrows(ImException::class.java) {
-                ImClient(ImClientConfig(sdkAppId = 1, serverUrl = "ftp://nowhere", dataFolder = "/nowhere"))
-            }
-        assertEquals(6017, refused.code)
+        val good = "https://nowhere"
+        val folder = "/nowhere"
+        listOf(
+            ImClientConfig(sdkAppId = 1, serverUrl = "ftp://nowhere", dataFolder = folder),
+            ImClientConfig(sdkAppId = 1, serverUrl = good, dataFolder = folder, extraRootCertificates = "no PEM"),
+            ImClientConfig(sdkAppId = 1, serverUrl = good, dataFolder = folder, publicKeyPins = listOf("no digest")),
+        ).forEach { config ->
+            assertEquals(6017, assertThrows(ImException::class.java) { ImClient(config) }.code)
+        }
     }
 
     private companion object {
