@@ -141,6 +141,11 @@ impl Rooms {
         self.accounts.login(session, &login).await
     }
 
+    /// Whose session a token takes up, without a look into the store.
+    pub fn owner_of(&self, resume: &Resume) -> Result<(SdkAppId, UserId), Error> {
+        self.accounts.owner_of(resume)
+    }
+
     /// Takes up an earlier session. 6208 where its place is lost.
     pub async fn resume(&self, session: SessionId, resume: Resume) -> Result<Opened, Error> {
         self.accounts.resume(session, &resume).await

@@ -60,8 +60,7 @@ impl Accounts {
     }
 
     pub(crate) async fn resume(&self, session: SessionId, resume: &Resume) -> Result<Opened, Error> {
-        let now_s = self.clock.now_ms().div_euclid(1_000);
-        let claims = token::verify(self.store.secret(), &resume.token, resume.client.device_id, now_s)?;
+        let claims = self.claims_of(resume)?;
         self.apps.config(claims.app).await?;
         let mut read = self.store.read().await?;
         if !queries::has_slot(&mut read, claims.app, &claims.user, claims.device, claims.epoch).await? {
@@ -69,6 +68,16 @@ impl Accounts {
         }
         let account = queries::get(&mut read, claims.app, &claims.user).await?;
         Ok(self.opened(session, claims, account))
+    }
+
+    /// Whose token it is, where it is one of this store for this device.
+    pub(crate) fn owner_of(&self, resume: &Resume) -> Result<(SdkAppId, UserId), Error> {
+        self.claims_of(resume).map(|claims| (claims.app, claims.user))
+    }
+
+    fn claims_of(&self, resume: &Resume) -> Result<Claims, Error> {
+        let now_s = self.clock.now_ms().div_euclid(1_000);
+        token::verify(self.store.secret(), &resume.token, resume.client.device_id, now_s)
     }
 
     pub(crate) async fn check_login(&self, caller: &Caller) -> Result<(), Error> {

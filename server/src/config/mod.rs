@@ -193,6 +193,14 @@ pub struct GatewayConfig {
     pub logins_per_second: u64,
     /// Logins that are let in at once after a pause.
     pub logins_burst: u64,
+    /// Logins of one app that are let in per second.
+    pub app_logins_per_second: u64,
+    /// Logins of one app that are let in at once after a pause.
+    pub app_logins_burst: u64,
+    /// Logins of one user that are let in per second.
+    pub user_logins_per_second: u64,
+    /// Logins of one user that are let in at once after a pause.
+    pub user_logins_burst: u64,
     /// Attempts to log in of one address per second.
     pub address_logins_per_second: u64,
     /// Attempts to log in of one address at once after a pause.
@@ -249,6 +257,10 @@ impl Config {
             ("gateway.login_deadline_ms", gateway.login_deadline_ms),
             ("gateway.logins_per_second", gateway.logins_per_second),
             ("gateway.logins_burst", gateway.logins_burst),
+            ("gateway.app_logins_per_second", gateway.app_logins_per_second),
+            ("gateway.app_logins_burst", gateway.app_logins_burst),
+            ("gateway.user_logins_per_second", gateway.user_logins_per_second),
+            ("gateway.user_logins_burst", gateway.user_logins_burst),
             ("gateway.address_logins_per_second", gateway.address_logins_per_second),
             ("gateway.address_logins_burst", gateway.address_logins_burst),
             ("gateway.silence_ms_max", gateway.silence_ms_max),

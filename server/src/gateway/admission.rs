@@ -5,6 +5,10 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 
+use hongyan_protocol::ids::{SdkAppId, UserId};
+
+use crate::config::GatewayConfig;
+
 /// How long a failed login counts.
 const FAILURE_WINDOW_MS: u64 = 60_000;
 
@@ -12,8 +16,9 @@ const FAILURE_WINDOW_MS: u64 = 60_000;
 /// where these are few, all of them: the bound holds, and the work of keeping it stays small.
 const FAILURE_KEYS_MAX: usize = 100_000;
 
-/// How many addresses have a rate of their own at once. Above it those that rest are forgotten; where these are few, all.
-const ADDRESSES_MAX: usize = 100_000;
+/// How many addresses, users or apps have a rate of their own at once. Above it those that rest are forgotten; where these
+/// are few, all.
+const RATES_MAX: usize = 100_000;
 
 /// The longest that a client is told to wait for its turn.
 const RETRY_AFTER_MS_MAX: u64 = 30_000;
@@ -88,34 +93,103 @@ impl RateLimit {
     }
 }
 
-/// A rate for each address, so that one cannot take what is there for all.
+/// A rate for each of many, so that one cannot take what is there for all.
 #[derive(Debug)]
-pub(super) struct AddressRates {
+pub(super) struct Rates<K> {
     per_second: u64,
     burst: u64,
-    limits: HashMap<IpAddr, RateLimit>,
+    limits: HashMap<K, RateLimit>,
 }
 
-impl AddressRates {
+impl<K: Eq + Hash + Clone> Rates<K> {
     pub(super) fn new(per_second: u64, burst: u64) -> Self {
         Self { per_second, burst, limits: HashMap::new() }
     }
 
-    /// Takes one for an address, or says how many milliseconds to wait.
-    pub(super) fn take(&mut self, key: IpAddr, now_ms: u64) -> Result<(), u64> {
-        if self.limits.len() >= ADDRESSES_MAX && !self.limits.contains_key(&key) {
+    /// Takes one for a key, or says how many milliseconds to wait.
+    pub(super) fn take(&mut self, key: &K, now_ms: u64) -> Result<(), u64> {
+        if let Some(limit) = self.limits.get_mut(key) {
+            return limit.take(now_ms);
+        }
+        if self.limits.len() >= RATES_MAX {
             self.sweep(now_ms);
-            if self.limits.len() > ADDRESSES_MAX / 2 {
+            if self.limits.len() > RATES_MAX / 2 {
                 self.limits.clear();
             }
         }
-        let (per_second, burst) = (self.per_second, self.burst);
-        self.limits.entry(key).or_insert_with(|| RateLimit::new(per_second, burst, now_ms)).take(now_ms)
+        let mut limit = RateLimit::new(self.per_second, self.burst, now_ms);
+        let taken = limit.take(now_ms);
+        self.limits.insert(key.clone(), limit);
+        taken
+    }
+
+    /// Returns one that was taken for a key.
+    fn give_back(&mut self, key: &K) {
+        if let Some(limit) = self.limits.get_mut(key) {
+            limit.give_back();
+        }
     }
 
     /// Forgets those that rest.
     pub(super) fn sweep(&mut self, now_ms: u64) {
         self.limits.retain(|_, limit| !limit.is_full(now_ms));
+    }
+}
+
+/// Whom a place is for.
+pub(super) type Who = (SdkAppId, UserId);
+
+/// Which rate has no place just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Busy {
+    User,
+    App,
+    All,
+}
+
+/// How fast people are let in: each user, each app, and all together.
+#[derive(Debug)]
+pub(super) struct LoginRates {
+    users: Rates<Who>,
+    apps: Rates<SdkAppId>,
+    all: RateLimit,
+}
+
+impl LoginRates {
+    pub(super) fn new(config: &GatewayConfig, now_ms: u64) -> Self {
+        Self {
+            users: Rates::new(config.user_logins_per_second, config.user_logins_burst),
+            apps: Rates::new(config.app_logins_per_second, config.app_logins_burst),
+            all: RateLimit::new(config.logins_per_second, config.logins_burst, now_ms),
+        }
+    }
+
+    /// Takes a place in each, or in none: then it says which has no place, and how many milliseconds to wait.
+    pub(super) fn take(&mut self, who: &Who, now_ms: u64) -> Result<(), (Busy, u64)> {
+        self.users.take(who, now_ms).map_err(|wait_ms| (Busy::User, wait_ms))?;
+        if let Err(wait_ms) = self.apps.take(&who.0, now_ms) {
+            self.users.give_back(who);
+            return Err((Busy::App, wait_ms));
+        }
+        if let Err(wait_ms) = self.all.take(now_ms) {
+            self.users.give_back(who);
+            self.apps.give_back(&who.0);
+            return Err((Busy::All, wait_ms));
+        }
+        Ok(())
+    }
+
+    /// Returns a place in each.
+    pub(super) fn give_back(&mut self, who: &Who) {
+        self.users.give_back(who);
+        self.apps.give_back(&who.0);
+        self.all.give_back();
+    }
+
+    /// Forgets those that rest.
+    pub(super) fn sweep(&mut self, now_ms: u64) {
+        self.users.sweep(now_ms);
+        self.apps.sweep(now_ms);
     }
 }
 
@@ -176,6 +250,7 @@ impl<K: Eq + Hash> LoginFailures<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
 
     #[test]
     fn a_burst_passes_and_then_the_rate() {
@@ -250,23 +325,53 @@ mod tests {
 
     #[test]
     fn each_address_has_a_rate_of_its_own() {
-        let mut rates = AddressRates::new(1, 1);
-        let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse().unwrap());
-        assert_eq!(rates.take(one, 0), Ok(()));
-        assert_eq!(rates.take(one, 0), Err(1_000));
-        assert_eq!(rates.take(other, 500), Ok(()));
+        let mut rates = Rates::new(1, 1);
+        let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse::<IpAddr>().unwrap());
+        assert_eq!(rates.take(&one, 0), Ok(()));
+        assert_eq!(rates.take(&one, 0), Err(1_000));
+        assert_eq!(rates.take(&other, 500), Ok(()));
         rates.sweep(1_000);
         assert_eq!(rates.limits.len(), 1);
     }
 
     #[test]
+    fn who_gets_no_place_in_one_rate_takes_none_in_the_others() {
+        let config = GatewayConfig {
+            user_logins_per_second: 1,
+            user_logins_burst: 2,
+            app_logins_per_second: 1,
+            app_logins_burst: 3,
+            logins_per_second: 1,
+            logins_burst: 4,
+            ..Config::for_folder("unused").gateway
+        };
+        let mut rates = LoginRates::new(&config, 0);
+        let who = |app, user: &str| (SdkAppId::parse(app).unwrap(), UserId::parse(user).unwrap());
+        let (alice, bob, carol) = (who(1, "alice"), who(1, "bob"), who(1, "carol"));
+        let (dan, erin, fred) = (who(2, "dan"), who(2, "erin"), who(3, "alice"));
+        assert_eq!((rates.take(&alice, 0), rates.take(&alice, 0)), (Ok(()), Ok(())));
+        assert_eq!(rates.take(&alice, 0), Err((Busy::User, 1_000)));
+        assert_eq!(rates.take(&bob, 0), Ok(()));
+        assert_eq!(rates.take(&carol, 0), Err((Busy::App, 1_000)));
+        assert_eq!(rates.take(&dan, 0), Ok(()));
+        assert_eq!(rates.take(&erin, 0), Err((Busy::All, 1_000)));
+        assert_eq!(rates.take(&fred, 0), Err((Busy::All, 2_000)));
+        rates.give_back(&bob);
+        // What carol, erin and fred asked for in vain is all there.
+        assert_eq!(rates.take(&carol, 0), Ok(()));
+        assert_eq!(rates.take(&alice, 5_000), Ok(()));
+        rates.sweep(60_000);
+        assert!(rates.users.limits.is_empty() && rates.apps.limits.is_empty());
+    }
+
+    #[test]
     fn what_is_remembered_of_strangers_is_bounded() {
-        let mut rates = AddressRates::new(1, 1);
+        let mut rates = Rates::new(1, 1);
         let mut failures = LoginFailures::new(10);
-        for number in 0..=u32::try_from(2 * ADDRESSES_MAX).unwrap() {
-            rates.take(IpAddr::from(number.to_be_bytes()), 0).unwrap();
+        for number in 0..=u32::try_from(2 * RATES_MAX).unwrap() {
+            rates.take(&IpAddr::from(number.to_be_bytes()), 0).unwrap();
             failures.record(number, 0);
-            assert!(rates.limits.len() <= ADDRESSES_MAX && failures.failures.len() <= FAILURE_KEYS_MAX);
+            assert!(rates.limits.len() <= RATES_MAX && failures.failures.len() <= FAILURE_KEYS_MAX);
         }
     }
 

@@ -14,6 +14,7 @@ use hongyan_protocol::ids::{SdkAppId, UserId};
 use serde::Deserialize;
 
 use super::Gateway;
+use super::admission::{Busy, Who};
 use super::peers::Peer;
 use crate::bus::SessionId;
 use crate::error::Error;
@@ -64,7 +65,7 @@ async fn answer(
     admit_address(gateway, peer)?;
     match frame.method.as_str() {
         Login::METHOD => login(gateway, session, peer, frame, asking).await,
-        Resume::METHOD => resume(gateway, session, frame).await,
+        Resume::METHOD => resume(gateway, session, frame, asking).await,
         _ => Err(Error::new(Code::NOT_AUTHENTICATED_YET, "the first frame of a connection is login or resume")),
     }
 }
@@ -79,14 +80,15 @@ async fn login(
     let login: Login = read(frame)?;
     asking.app = Some(login.sdk_app_id);
     // Checked here, so that nothing longer than a user id is remembered below.
-    asking.user = Some(UserId::parse(login.user_id.as_str())?);
+    let who = (login.sdk_app_id, UserId::parse(login.user_id.as_str())?);
+    asking.user = Some(who.1.clone());
     gateway.check_open(login.sdk_app_id)?;
     let key: FailureKey = (peer.address_key(), login.sdk_app_id, login.user_id.clone());
     let checked = gateway.failures().check(&key, gateway.clock.monotonic_ms());
     checked.map_err(|wait_ms| later(Code::TOO_MANY_FAILED_LOGINS, wait_ms))?;
 
     let rooms = Arc::clone(&gateway.rooms);
-    let outcome = admit(gateway, async move { rooms.login(session, login).await }).await;
+    let outcome = admit(gateway, &who, async move { rooms.login(session, login).await }).await;
     match &outcome {
         Ok(_) => gateway.failures().clear(&key),
         Err(error) if is_rejection(error) => gateway.failures().record(key, gateway.clock.monotonic_ms()),
@@ -95,12 +97,19 @@ async fn login(
     outcome
 }
 
-async fn resume(gateway: &Arc<Gateway>, session: SessionId, frame: &ClientFrame) -> Result<Opened, Error> {
+async fn resume(
+    gateway: &Arc<Gateway>,
+    session: SessionId,
+    frame: &ClientFrame,
+    asking: &mut Asking,
+) -> Result<Opened, Error> {
     let resume: Resume = read(frame)?;
+    // No question to the store: whose token it is stands in it, signed.
+    let who = gateway.rooms.owner_of(&resume)?;
+    (asking.app, asking.user) = (Some(who.0), Some(who.1.clone()));
+    gateway.check_open(who.0)?;
     let rooms = Arc::clone(&gateway.rooms);
-    let opened = admit(gateway, async move { rooms.resume(session, resume).await }).await?;
-    gateway.check_open(opened.caller.app)?;
-    Ok(opened)
+    admit(gateway, &who, async move { rooms.resume(session, resume).await }).await
 }
 
 /// Reads the parameters, the version before the rest: what an older client means by them may differ.
@@ -117,21 +126,29 @@ fn read<C: Call>(frame: &ClientFrame) -> Result<C, Error> {
 
 /// Takes a place in the rate of an address.
 fn admit_address(gateway: &Gateway, peer: &Peer) -> Result<(), Error> {
-    let taken = gateway.address_logins().take(peer.address_key(), gateway.clock.monotonic_ms());
+    let taken = gateway.address_logins().take(&peer.address_key(), gateway.clock.monotonic_ms());
     taken.map_err(|wait_ms| later(Code::SERVER_FREQUENCY_LIMIT, wait_ms))
 }
 
-/// Takes a place in the rate of all and does the work of it. Who turns out not to be who they say gives the place back:
-/// the rate is of all tenants, and nobody without a good UserSig or token can use it up.
+/// Takes a place in the rates of the user, of the app and of all, and does the work of it. Who turns out not to be who they
+/// say gives the places back: nobody without a good UserSig or token can use up what is there for others.
 async fn admit(
     gateway: &Gateway,
+    who: &Who,
     work: impl Future<Output = Result<Opened, Error>> + Send + 'static,
 ) -> Result<Opened, Error> {
-    let taken = gateway.logins().take(gateway.clock.monotonic_ms());
-    taken.map_err(|wait_ms| later(Code::SERVER_FREQUENCY_LIMIT, wait_ms))?;
+    let taken = gateway.logins().take(who, gateway.clock.monotonic_ms());
+    taken.map_err(|(busy, wait_ms)| {
+        let text = match busy {
+            Busy::User => "too many logins of this user; try again later",
+            Busy::App => "too many logins of this app; try again later",
+            Busy::All => Code::SERVER_FREQUENCY_LIMIT.text(),
+        };
+        later(Code::SERVER_FREQUENCY_LIMIT, wait_ms).context(text)
+    })?;
     let outcome = finish(work).await;
     if outcome.as_ref().is_err_and(is_rejection) {
-        gateway.logins().give_back();
+        gateway.logins().give_back(who);
     }
     outcome
 }

@@ -30,6 +30,7 @@ mod sweeper;
 mod tests;
 mod tls;
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -43,7 +44,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use self::admission::{AddressRates, LoginFailures, RateLimit};
+use self::admission::{LoginFailures, LoginRates, Rates};
 use self::listener::{GatewayListener, PeerInfo};
 use self::login::FailureKey;
 use self::metrics::GatewayMetrics;
@@ -91,8 +92,8 @@ pub struct Gateway {
     /// An app whose logins are refused on this address.
     closed_app: Option<SdkAppId>,
     /// Each held for one operation on a map or a number.
-    logins: Mutex<RateLimit>,
-    address_logins: Mutex<AddressRates>,
+    logins: Mutex<LoginRates>,
+    address_logins: Mutex<Rates<IpAddr>>,
     failures: Mutex<LoginFailures<FailureKey>>,
     next_session: AtomicU64,
     is_draining: AtomicBool,
@@ -153,11 +154,8 @@ impl Gateway {
         Arc::new(Self {
             peers: Peers::new(config.unauthenticated_per_address_max, clock.clone(), metrics),
             admin_peers: admin::peers(clock.clone()),
-            logins: Mutex::new(RateLimit::new(config.logins_per_second, config.logins_burst, now_ms)),
-            address_logins: Mutex::new(AddressRates::new(
-                config.address_logins_per_second,
-                config.address_logins_burst,
-            )),
+            logins: Mutex::new(LoginRates::new(&config, now_ms)),
+            address_logins: Mutex::new(Rates::new(config.address_logins_per_second, config.address_logins_burst)),
             failures: Mutex::new(LoginFailures::new(config.login_failures_per_minute_max)),
             next_session: AtomicU64::new(1),
             is_draining: AtomicBool::new(false),
@@ -255,11 +253,11 @@ impl Gateway {
         Ok(())
     }
 
-    fn logins(&self) -> MutexGuard<'_, RateLimit> {
+    fn logins(&self) -> MutexGuard<'_, LoginRates> {
         self.logins.lock().expect("no holder of this lock panics")
     }
 
-    fn address_logins(&self) -> MutexGuard<'_, AddressRates> {
+    fn address_logins(&self) -> MutexGuard<'_, Rates<IpAddr>> {
         self.address_logins.lock().expect("no holder of this lock panics")
     }
 

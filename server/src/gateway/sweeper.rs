@@ -40,6 +40,7 @@ fn sweep(gateway: &Gateway) {
     gateway.admin_peers.sweep(gateway.config.login_deadline_ms);
     gateway.failures().sweep(gateway.clock.monotonic_ms());
     gateway.address_logins().sweep(gateway.clock.monotonic_ms());
+    gateway.logins().sweep(gateway.clock.monotonic_ms());
     let (now_ms, wall_ms) = (gateway.clock.monotonic_ms(), gateway.clock.now_ms());
     for (member, over) in gateway.registry.list_with(|member| find_over(&gateway.config, member, now_ms, wall_ms)) {
         end(&member, over);

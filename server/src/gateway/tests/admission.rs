@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Limits before login, by a moved clock.
 
-use hongyan_protocol::account::{Ping, Platform};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use hongyan_protocol::account::{Login, Ping, Platform};
 use hongyan_protocol::codes::Code;
+use hongyan_protocol::usersig::{self, UserSigClaims};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::TestServer;
-use super::wire::{Wire, within};
+use super::wire::{Wire, client_info, within};
 
 pub(super) async fn is_closed(stream: &mut TcpStream) -> bool {
     matches!(within("the end of a connection", stream.read(&mut [0; 64])).await, Ok(0) | Err(_))
@@ -135,6 +139,119 @@ async fn an_address_has_so_many_attempts_good_or_not() {
     elsewhere.login(&server, "bob", Platform::Android).await.unwrap();
     server.advance_s(1);
     server.login("carol").await;
+}
+
+#[tokio::test]
+async fn a_user_has_so_many_logins_and_nobody_else_notices() {
+    let server = TestServer::start_with(|config| {
+        config.user_logins_per_second = 1;
+        config.user_logins_burst = 2;
+        config.logins_burst = 4;
+    })
+    .await;
+    let mut first = server.connect().await;
+    let token = first.login(&server, "alice", Platform::Android).await.unwrap().resume_token;
+    server.login_on("alice", Platform::Web).await;
+    let refusal = server.connect().await.login(&server, "alice", Platform::Web).await.unwrap_err();
+    assert_eq!((refusal.code, refusal.retry_after_ms), (Code::SERVER_FREQUENCY_LIMIT, Some(1_000)));
+    // A resumption is a login too, and is told a turn of its own.
+    let mut again = server.connect().await;
+    again.device = first.device;
+    let refusal = again.resume(Platform::Android, &token).await.unwrap_err();
+    assert_eq!((refusal.code, refusal.retry_after_ms), (Code::SERVER_FREQUENCY_LIMIT, Some(2_000)));
+    // What was refused took nothing of what is there for all.
+    server.login("bob").await;
+    server.login("carol").await;
+    server.advance_s(1);
+    let mut again = server.connect().await;
+    again.device = first.device;
+    again.resume(Platform::Android, &token).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_app_has_so_many_logins_and_no_other_app_notices() {
+    let server = TestServer::start_with(|config| {
+        config.app_logins_per_second = 1;
+        config.app_logins_burst = 2;
+    })
+    .await;
+    let (other, key) = server.server.create_app("another").await.unwrap();
+    server.login("alice").await;
+    server.login("bob").await;
+    let refusal = server.connect().await.login(&server, "carol", Platform::Android).await.unwrap_err();
+    assert_eq!((refusal.code, refusal.retry_after_ms), (Code::SERVER_FREQUENCY_LIMIT, Some(1_000)));
+    let claims = UserSigClaims {
+        identifier: "carol".to_owned(),
+        sdk_app_id: other,
+        time_s: server.clock.now_ms() / 1_000,
+        expire_s: 86_400,
+        user_buf: None,
+    };
+    let mut wire = server.connect().await;
+    let client = client_info(Platform::Android, wire.device);
+    let login =
+        Login { client, sdk_app_id: other, user_id: "carol".to_owned(), user_sig: usersig::sign(&claims, &key) };
+    wire.call(&login).await.expect("the other app has a rate of its own");
+    server.advance_s(1);
+    server.login("carol").await;
+}
+
+/// How many come back at once, how fast they are let in, and how many come before they are told to.
+const STORM: usize = 300;
+const STORM_PER_SECOND: u64 = 50;
+const STORM_BURST: u64 = 20;
+const STORM_IMPATIENT: u64 = 3;
+
+#[tokio::test]
+async fn a_storm_of_reconnects_is_let_in_at_its_rate_and_nobody_is_left_out() {
+    let before = TestServer::start().await;
+    let mut tokens = Vec::new();
+    for number in 0..STORM {
+        let mut wire = before.connect().await;
+        let session = wire.login(&before, &format!("u{number}"), Platform::Android).await.unwrap();
+        tokens.push((wire.device, session.resume_token));
+    }
+    let TestServer { server, folder, .. } = before;
+    server.shutdown().await;
+    let server = TestServer::start_in(folder, |config| {
+        config.logins_per_second = STORM_PER_SECOND;
+        config.logins_burst = STORM_BURST;
+    })
+    .await;
+
+    let mut due: BTreeSet<(u64, usize)> = (0..STORM).map(|number| (0, number)).collect();
+    let (mut inside, mut refusals, mut impatient) = (Vec::new(), vec![0; STORM], STORM_IMPATIENT);
+    while let Some((due_ms, number)) = due.pop_first() {
+        server.clock.advance(Duration::from_millis(due_ms - server.clock.monotonic_ms()));
+        let (device, token) = &tokens[number];
+        let mut wire = server.connect().await;
+        wire.device = *device;
+        let Err(refusal) = wire.resume(Platform::Android, token).await else {
+            inside.push((due_ms, wire));
+            continue;
+        };
+        assert_eq!(refusal.code, Code::SERVER_FREQUENCY_LIMIT);
+        let wait_ms = u64::try_from(refusal.retry_after_ms.expect("it is told when to come again")).unwrap();
+        refusals[number] += 1;
+        // The last one is in a hurry, which helps nothing.
+        if number == STORM - 1 && impatient > 0 {
+            impatient -= 1;
+            due.insert((due_ms, number));
+        } else {
+            due.insert((due_ms + wait_ms, number));
+        }
+    }
+
+    assert_eq!(inside.len(), STORM);
+    let turn_ms = 1_000 / STORM_PER_SECOND;
+    for (place, (at_ms, wire)) in (1..).zip(&mut inside) {
+        let earliest_ms = turn_ms * u64::saturating_sub(place, STORM_BURST);
+        assert!(*at_ms >= earliest_ms, "the {place}th was let in at {at_ms} ms, before {earliest_ms}");
+        wire.call(&Ping {}).await.expect("who was let in stays");
+    }
+    let last_ms = turn_ms * (STORM as u64 - STORM_BURST + STORM_IMPATIENT);
+    assert!(inside.iter().all(|(at_ms, _)| *at_ms <= last_ms), "all are in within {last_ms} ms");
+    assert!(refusals[..STORM - 1].iter().all(|count| *count <= 1), "who comes when told to is let in");
 }
 
 #[tokio::test]
