@@ -10,8 +10,9 @@ use hongyan_protocol::clock::Clock;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use super::listener::GatewayListener;
 use super::metrics::GatewayMetrics;
-use super::peers::{GatewayListener, Peers};
+use super::peers::Peers;
 use super::{Gateway, http};
 use crate::metrics::Metrics;
 
@@ -25,7 +26,7 @@ pub(super) fn peers(clock: Clock) -> Arc<Peers> {
 
 /// Answers until it is aborted.
 pub(super) fn run(gateway: Arc<Gateway>, listener: TcpListener, metrics: Metrics) -> JoinHandle<()> {
-    let listener = GatewayListener { listener, peers: Arc::clone(&gateway.admin_peers) };
+    let listener = GatewayListener { listener, peers: Arc::clone(&gateway.admin_peers), tls: None };
     let serve = axum::serve(listener, http::admin_router(gateway, metrics).into_make_service());
     tokio::spawn(async move {
         if let Err(error) = serve.await {
