@@ -400,3 +400,39 @@ fn a_user_sig_is_signed_and_verified() {
     assert_eq!(stdout(&refused), "");
     assert!(stderr(&refused).starts_with("70013 "), "{}", stderr(&refused));
 }
+
+#[test]
+fn a_running_server_is_backed_up_and_a_stopped_one_restored() {
+    let folder = folder();
+    let (data, file) = (folder.path().join("data"), folder.path().join("copy"));
+    let (data, file) = (data.to_str().expect("text"), file.to_str().expect("text"));
+    let server = Serving::start(Path::new(data));
+    let id = server.first_lines.iter().find_map(|line| line.strip_prefix("sdkAppId: ")).expect("its app").to_owned();
+    let backup = run(&["backup", file, "--data", data]);
+    assert!(backup.status.success(), "{}", stderr(&backup));
+    assert!(stdout(&backup).starts_with(&format!("{file}: ")), "{}", stdout(&backup));
+    assert_eq!(std::fs::metadata(file).expect("it is there").permissions().mode() & 0o777, 0o600);
+    assert_eq!(run(&["backup", file, "--data", data]).status.code(), Some(1), "it is not written over");
+    assert!(run(&["app", "set", &id, "multi_login_policy", "single", "--data", data]).status.success());
+
+    let refused = |words: &[&str], sentence: &str| {
+        let output = run(words);
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        assert!(stderr(&output).contains(sentence), "{words:?}: {}", stderr(&output));
+        assert_eq!(stdout(&output), "");
+    };
+    refused(&["restore", file, "--data", data, "--set-aside"], "another server is running on the data folder");
+    refused(&["store", "renew-instance", "--data", data], "another server is running on the data folder");
+    assert_eq!(server.stop_by("-TERM").0, Some(0));
+    refused(&["restore", file, "--data", data], "holds a store already");
+    refused(&["store", "renew-instance", "--data", file], "there is no data folder");
+    assert_eq!(stdout(&run(&["app", "get", &id, "multi_login_policy", "--data", data])), "single\n");
+
+    let restored = run(&["restore", file, "--data", data, "--set-aside"]);
+    assert!(restored.status.success(), "{}", stderr(&restored));
+    assert_eq!(stdout(&run(&["app", "get", &id, "multi_login_policy", "--data", data])), "multi\n");
+    let of = |output: &Output| stdout(output).lines().last().expect("a line").to_owned();
+    let (first, second) = (of(&restored), of(&run(&["store", "renew-instance", "--data", data])));
+    assert!(first.starts_with("instance: ") && second.starts_with("instance: ") && first != second);
+    assert_eq!(Serving::start(Path::new(data)).stop_by("-TERM").0, Some(0));
+}

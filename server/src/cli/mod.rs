@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The commands of the binary: `serve`, `health`, `app …` and `usersig …`.
+//! The commands of the binary: `serve`, `health`, `app …`, `usersig …`, `backup`, `restore` and `store …`.
 //!
 //! What a command was asked for goes to standard output, plain enough for a script; everything else to standard error.
 //! Exit code 0: done; 1: it failed, and standard error says why; 2: the command line is not understood.
@@ -7,10 +7,12 @@
 mod app;
 mod health;
 mod serve;
+mod store;
 #[cfg(test)]
 mod tests;
 mod usersig;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
@@ -41,6 +43,15 @@ enum Command {
     /// Sign and check UserSigs, without a server
     #[command(subcommand)]
     Usersig(usersig::UserSigCommand),
+    /// Write a copy of the store into a new file. A server may be running and writing: it is not held up, and what it had
+    /// acknowledged before is in the copy
+    Backup(store::BackupArgs),
+    /// Make a copy the store of a data folder on which no server runs. Clients notice: they load what they cached
+    /// again, and keep what they have not sent yet
+    Restore(store::RestoreArgs),
+    /// The store of a data folder as a whole
+    #[command(subcommand)]
+    Store(store::StoreCommand),
 }
 
 /// Where the settings come from; the same for every command that needs them.
@@ -118,7 +129,12 @@ impl Failure {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    main_from(std::env::args_os())
+}
+
+/// Runs a command line, the name of the binary first. One that is not understood ends the process with 2.
+pub fn main_from(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = Cli::parse_from(words);
     let mut out = std::io::stdout();
     match run(cli.command, &mut out) {
         Ok(()) => ExitCode::SUCCESS,
@@ -136,6 +152,9 @@ fn run(command: Command, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Health(args) => health::run(&args, out),
         Command::App(command) => runtime()?.block_on(app::run(command, out)),
         Command::Usersig(command) => usersig::run(command, out),
+        Command::Backup(args) => runtime()?.block_on(store::back_up(args, out)),
+        Command::Restore(args) => runtime()?.block_on(store::restore(args, out)),
+        Command::Store(command) => runtime()?.block_on(store::run(command, out)),
     }
 }
 

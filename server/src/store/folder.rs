@@ -22,12 +22,21 @@ pub(crate) fn prepare(folder: &Path, file: &Path) -> Result<(), Error> {
     open_private(file).map(drop).map_err(preparing)
 }
 
+/// Makes an empty file for its owner alone. Fails where there is one.
+pub(crate) fn create_private(file: &Path) -> std::io::Result<()> {
+    private().create_new(true).open(file).map(drop)
+}
+
 fn open_private(file: &Path) -> std::io::Result<File> {
+    private().create(true).truncate(false).open(file)
+}
+
+fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
+    options.write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file)
+    options
 }
 
 /// The right of one server to a data folder. The system takes it back when the process ends, however it ends.

@@ -49,6 +49,14 @@ impl Instance {
     }
 }
 
+/// Makes the store another one: clients drop what they cached of it, and resume tokens that were signed with its secret
+/// end.
+pub(crate) async fn renew(connection: &mut Connection) -> Result<InstanceId, Error> {
+    let id = InstanceId::generate();
+    execute!(connection, "update instance set id = $1, secret = $2", id.to_string(), random_hex())?;
+    Ok(id)
+}
+
 /// How far the time of catching up has come, by what all servers kept.
 pub(crate) async fn read_sync_time(connection: &mut Connection) -> Result<i64, Error> {
     let row = fetch_optional!(connection, (i64,), "select sync_ms from instance limit 1")?;

@@ -5,6 +5,7 @@
 //! the engines write differently, `rows` how many rows travel with one statement. Writes share commits, see [`mod@write`].
 //! `sqlite` and `postgres` open the engines, `failure` says what their errors mean.
 
+pub mod backup;
 pub mod connection;
 mod dialect;
 mod failure;
@@ -134,6 +135,15 @@ impl Store {
     /// Which store this is.
     pub fn instance(&self) -> InstanceId {
         self.instance.id
+    }
+
+    /// Makes this another store for whoever opens it next, as is due after its tables were put back from a copy: clients
+    /// load their caches again, and nobody resumes a session of before. No server may be running on it.
+    pub(crate) async fn renew_instance(&self) -> Result<InstanceId, Error> {
+        let mut write = self.begin().await?;
+        let id = instance::renew(&mut write).await?;
+        write.commit(|| {}).await?;
+        Ok(id)
     }
 
     /// What this store signs with.

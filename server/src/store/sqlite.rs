@@ -13,13 +13,13 @@ use sqlx::sqlite::{
 use super::{FolderLock, folder};
 use crate::error::Error;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 
 /// The file, in the data folder.
-const FILE_NAME: &str = "hongyan.db";
+pub(super) const FILE_NAME: &str = "hongyan.db";
 
 /// How long a write waits for a command of another process that writes to the same file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the writer keeps of the file in memory (SQLite counts KiB below zero): the leaves of the indexes that sends touch at
 /// random. Only what is used is taken.
