@@ -7,7 +7,7 @@ use hongyan_protocol::clock::Clock;
 use hongyan_server::store::backup::{Present, back_up, restore};
 use tokio::sync::watch;
 
-use crate::harness::server::TestServer;
+use crate::harness::server::{Home, TestServer};
 use crate::harness::view::{c2c, stored_line, texts};
 use crate::harness::wait::{eventually, within};
 use crate::harness::wire::{Wire, stored_texts, to_group, to_user};
@@ -31,7 +31,7 @@ async fn write_on(mut wire: Wire, name: String, acknowledged: watch::Sender<usiz
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_before_a_backup_under_load_began_is_in_it() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_at(Home::on_files()).await;
     let names: Vec<String> = (0..WRITERS).map(|number| format!("writer{number}")).collect();
     let mut owner = server.wire("owner").await;
     let mut wires = Vec::new();
@@ -65,7 +65,7 @@ async fn what_was_acknowledged_before_a_backup_under_load_began_is_in_it() {
 
     let restored = tempfile::tempdir().unwrap();
     restore(&file, restored.path(), Present::Kept, Clock::system()).await.unwrap();
-    let copy = TestServer::start_in(restored).await;
+    let copy = TestServer::start_at(Home::in_folder(restored)).await;
     let mut owner = Wire::login(copy.addr(), server.app(), "owner").await;
     let history = owner.history(&to_group("club")).await;
     let held: BTreeSet<&str> = stored_texts(&history).collect();
@@ -78,7 +78,7 @@ async fn what_was_acknowledged_before_a_backup_under_load_began_is_in_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_of_a_restored_server_show_what_it_holds_and_send_what_they_had_not() {
-    let mut server = TestServer::start().await;
+    let mut server = TestServer::start_at(Home::on_files()).await;
     let proxy = server.proxy().await;
     let alice = server.device("alice").login().await;
     let bob = server.device("bob").through(&proxy).login().await;

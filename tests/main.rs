@@ -14,6 +14,7 @@ mod crowd;
 mod database_gone;
 mod delivery;
 mod devices;
+mod disk;
 mod groups;
 mod harness;
 mod hostile;

@@ -40,6 +40,16 @@ impl Error {
         Self { source: Some(source.into()), ..Self::new(Code::ACCOUNT_TIMEOUT, context) }
     }
 
+    /// The disk is full: nothing can be written now, and what is asked may be asked again. The store logs it.
+    pub(crate) fn no_room() -> Self {
+        Self::new(Code::ACCOUNT_INTERNAL_ERROR, "the server's disk is full; nothing is stored until there is room")
+    }
+
+    /// Whether the store would answer everybody the same now.
+    pub(crate) fn is_for_everybody(&self) -> bool {
+        [Code::ACCOUNT_INTERNAL_ERROR, Code::ACCOUNT_TIMEOUT].contains(&self.code) && !self.is_internal()
+    }
+
     /// Says how long to wait before trying again.
     #[must_use]
     pub fn retry_after(mut self, wait_ms: i64) -> Self {
@@ -69,6 +79,17 @@ impl Error {
         self.is_conflict
     }
 
+    /// The error and what it comes from, for a log or an operator.
+    pub(crate) fn to_chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(error) = source {
+            text = format!("{text}: {error}");
+            source = error.source();
+        }
+        text
+    }
+
     /// What the client is told.
     pub fn to_wire(&self) -> WireError {
         let text = if self.is_internal() { Cow::Borrowed(self.code.text()) } else { self.context.clone() };
@@ -94,6 +115,13 @@ impl From<Code> for Error {
     }
 }
 
+/// A refusal that somebody else got as well.
+impl From<WireError> for Error {
+    fn from(error: WireError) -> Self {
+        Self { retry_after_ms: error.retry_after_ms, ..Self::new(error.code, error.text) }
+    }
+}
+
 impl From<InvalidId> for Error {
     fn from(invalid: InvalidId) -> Self {
         Self::new(invalid.code, invalid.what)
@@ -105,6 +133,7 @@ impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match Failure::of(&error) {
             Failure::Other => Self::internal("the store failed", error),
+            Failure::NoRoom => Self::no_room(),
             Failure::Disconnected => Self::unreachable("the store does not answer", error),
             Failure::Conflict => {
                 Self { is_conflict: true, ..Self::unreachable("another server holds what this one needs", error) }

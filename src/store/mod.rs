@@ -25,8 +25,10 @@ use hongyan_protocol::codes::Code;
 use hongyan_protocol::ids::{SdkAppId, UserId};
 use serde::Serialize;
 use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Sqlite};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection, Sqlite};
 
 use crate::error::ImError;
 use place::Place;
@@ -161,6 +163,17 @@ fn pool(connections_max: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        .before_acquire(|connection, _| Box::pin(is_free(connection)))
+}
+
+/// Whether a connection may be used. Where the engine gave up a transaction by itself, as it does for want of room, the
+/// driver goes on counting it, and refuses every further one on that connection: another takes its place.
+async fn is_free(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        // A rollback that was only asked for is done when this returns.
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
 }
 
 /// How every connection to the file is made: the place to give a key for an encrypted one.

@@ -226,6 +226,17 @@ async fn a_full_disk_has_its_code_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_write_that_the_engine_gave_up_is_not_the_last_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    sqlx::raw_sql("rollback").execute(&mut *tx).await.unwrap();
+    store.commit(tx).await.unwrap_err();
+    let ids = queue(&store, 2).await;
+    assert_eq!(queued(&store).await, ids);
+}
+
+#[tokio::test]
 async fn a_kill_while_a_damaged_file_is_rebuilt_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await.unwrap();

@@ -4,6 +4,7 @@
 //!
 //! * [`database`]: on which engine the servers run. [`database_proxy`]: the network between them and PostgreSQL.
 //! * [`server`]: a server in this process. [`process`]: one in a process of its own, to be killed; a client likewise.
+//! * [`faults`]: the disk under such a process, which fails on command.
 //! * [`device`]: a client with recording listeners ([`recorder`]). [`wire`]: a client without an SDK, frame by frame.
 //! * [`proxy`]: the network between them. [`wait`]: waiting for what happens, without sleeping.
 //! * [`scrape`]: what a server shows of itself. [`view`]: messages in a form that can be compared. [`app`]: a tenant and its tickets.
@@ -14,6 +15,7 @@ pub mod certificates;
 pub mod database;
 pub mod database_proxy;
 pub mod device;
+pub mod faults;
 pub mod frames;
 pub mod net;
 pub mod process;

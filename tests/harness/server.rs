@@ -88,6 +88,11 @@ impl Home {
         Self { folder: tempfile::tempdir().expect("a folder for the server"), database, proxy: None }
     }
 
+    /// On SQLite, whatever the tests run on: for what is about its files.
+    pub fn on_files() -> Self {
+        Self::on(None)
+    }
+
     /// A folder for another server of the same database.
     pub fn beside(&self) -> Self {
         Self::on(self.database.clone())

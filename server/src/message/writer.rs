@@ -121,10 +121,10 @@ async fn run(batcher: Arc<Batcher>, mut submitted: mpsc::Receiver<(Pending, Answ
         let outcomes = match Batcher::store(&batcher, &batch).await {
             Ok(outcomes) => outcomes,
             Err(error) if batch.len() == 1 => vec![Err(error)],
-            // There was no turn to write; one by one they would wait as long again, each behind the others.
-            Err(error) if error.code() == Code::ACCOUNT_TIMEOUT => {
-                tracing::warn!(%error, sends = batch.len(), "a batch of sends got no turn to write");
-                batch.iter().map(|_| Err(Error::new(error.code(), "the store is busy; try again"))).collect()
+            // Tried one by one they would all fare the same, each after a wait behind the others.
+            Err(error) if error.is_for_everybody() => {
+                tracing::warn!(%error, sends = batch.len(), "a batch of sends was not stored");
+                batch.iter().map(|_| Err(error.to_wire().into())).collect()
             }
             Err(error) => {
                 tracing::warn!(%error, sends = batch.len(), "a batch of sends failed; trying one by one");

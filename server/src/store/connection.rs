@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Running one query text on whichever engine is behind a connection.
 
+use sqlx::Connection as _;
 use sqlx::postgres::{PgConnection, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteConnection};
 
@@ -58,9 +59,9 @@ impl Connection {
     pub(crate) async fn close(self) -> Result<(), sqlx::Error> {
         match self.0 {
             Kind::SqliteReader(transaction) => transaction.rollback().await,
-            Kind::SqliteWriter(connection) => sqlx::Connection::close(connection).await,
+            Kind::SqliteWriter(connection) => connection.close().await,
             Kind::PostgresReader(transaction) => transaction.rollback().await,
-            Kind::PostgresWriter(connection) => sqlx::Connection::close(connection).await,
+            Kind::PostgresWriter(connection) => connection.close().await,
         }
     }
 }

@@ -9,6 +9,8 @@ pub(crate) enum Failure {
     Conflict,
     /// The connection is gone, and with it whatever was not committed.
     Disconnected,
+    /// The disk is full: nothing was written.
+    NoRoom,
     /// Whoever asked, or the store, is at fault.
     Other,
 }
@@ -17,6 +19,10 @@ pub(crate) enum Failure {
 /// already, because a room looks before it inserts.
 const CONFLICTS: [&str; 4] = ["40001", "40P01", "55P03", "23505"];
 
+/// What the engines call a full disk.
+const SQLITE_FULL: &str = "13";
+const POSTGRES_DISK_FULL: &str = "53100";
+
 impl Failure {
     pub(crate) fn of(error: &sqlx::Error) -> Self {
         match error {
@@ -24,6 +30,8 @@ impl Failure {
             sqlx::Error::Database(error) => match error.try_downcast_ref::<PgDatabaseError>() {
                 Some(error) if matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic) => Self::Disconnected,
                 Some(error) if CONFLICTS.contains(&error.code()) => Self::Conflict,
+                Some(error) if error.code() == POSTGRES_DISK_FULL => Self::NoRoom,
+                None if error.code().is_some_and(|code| code == SQLITE_FULL) => Self::NoRoom,
                 _ => Self::Other,
             },
             _ => Self::Other,

@@ -4,11 +4,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{ConnectOptions, Connection as _};
 
 use super::{FolderLock, folder};
 use crate::error::Error;
@@ -29,7 +29,7 @@ const WRITER_CACHE: &str = "-65536";
 const CHECKPOINT_PAGES: &str = "8192";
 
 /// Readers beside the one writer. SQLite reads are short and mostly in memory.
-const READERS_COUNT_MAX: u32 = 4;
+pub(super) const READERS_COUNT_MAX: u32 = 4;
 
 /// Opens the file, which is made for its owner alone where it is missing: the writer's connection, and the readers.
 pub(super) async fn open(
@@ -51,13 +51,39 @@ pub(super) async fn open(
     let is_pending = is_migration_pending(&mut writer).await?;
     // Tables do not change under a server that runs on them.
     let _alone = if is_pending && lock.is_none() { Some(FolderLock::take(data_folder)?) } else { None };
+    if lock.is_some() {
+        fold_log(&mut writer).await.map_err(|error| opening(&file, error))?;
+    }
     MIGRATIONS.run(&mut writer).await.map_err(|error| opening(&file, error))?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS_COUNT_MAX)
+        .before_acquire(|connection, _| Box::pin(is_free(connection)))
         .connect_with(options.pragma("query_only", "on"))
         .await
         .map_err(|error| opening(&file, error))?;
     Ok((writer, readers))
+}
+
+/// Whether a reader may be used. Where the engine gave up a transaction by itself, as it does when reading fails, the
+/// driver goes on counting it, and would nest every further one inside: the reader would show for ever what it showed
+/// first. Another takes its place.
+async fn is_free(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        // A rollback that was only asked for is done when this returns.
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
+}
+
+/// Takes what a server left in the write-ahead log over into the file. After a wait for the disk that failed the
+/// system may hold a part of the log in memory that no later wait brings to the disk; what is written behind it would be
+/// lost with it. Written anew, and waited for, it is not.
+async fn fold_log(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let (is_busy,): (i64,) = sqlx::query_as("pragma wal_checkpoint(truncate)").fetch_one(connection).await?;
+    if is_busy != 0 {
+        tracing::warn!("a command that reads the store keeps its write-ahead log from being taken over");
+    }
+    Ok(())
 }
 
 /// Whether the tables are older than this version's.

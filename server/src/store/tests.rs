@@ -130,6 +130,32 @@ async fn an_operation_whose_transaction_the_engine_gave_up_is_not_acknowledged_a
 }
 
 #[tokio::test]
+async fn a_reader_whose_view_the_engine_gave_up_does_not_go_on_showing_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let mut readers = Vec::new();
+    for _ in 0..sqlite::READERS_COUNT_MAX {
+        let mut reader = store.read().await.unwrap();
+        execute!(reader, "rollback").unwrap();
+        readers.push(reader);
+    }
+    drop(readers);
+    for number in 1..=3 {
+        // All of them look, so that each has shown something.
+        let mut readers = Vec::new();
+        for _ in 0..sqlite::READERS_COUNT_MAX {
+            let mut reader = store.read().await.unwrap();
+            let rows = fetch_all!(reader, (i64,), "select count(*) from note").unwrap();
+            assert_eq!(rows, [(number - 1,)]);
+            readers.push(reader);
+        }
+        let mut write = store.begin().await.unwrap();
+        add(&mut write, number).await.unwrap();
+        write.commit(|| {}).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_panic_while_publishing_stops_the_store_and_leaves_nobody_waiting() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await;

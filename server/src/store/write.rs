@@ -27,7 +27,7 @@ use tokio::task::JoinHandle;
 
 use super::metrics::StoreMetrics;
 use super::postgres::{Backend, Source};
-use super::{Connection, Engine, SyncTime, execute, failure, instance};
+use super::{Connection, Engine, Failure, SyncTime, execute, failure, instance};
 use crate::error::Error;
 
 /// How long the committer waits after an attempt to connect that failed; doubled each time, up to the most.
@@ -78,6 +78,8 @@ struct Group {
     /// A commit was on its way when the connection was lost.
     is_in_doubt: bool,
     waiting: Vec<Waiting>,
+    /// Whether the last commit failed because the disk is full.
+    lacks_room: bool,
     failed: watch::Sender<bool>,
 }
 
@@ -116,6 +118,7 @@ impl Shared {
             state: State::Idle,
             is_in_doubt: false,
             waiting: Vec::new(),
+            lacks_room: false,
             failed: failed.clone(),
         };
         let shared = Arc::new(Self {
@@ -192,13 +195,22 @@ impl Shared {
         match committed {
             Ok(()) => {
                 group.state = State::Idle;
+                if std::mem::take(&mut group.lacks_room) {
+                    tracing::info!("there is room on the disk again");
+                }
                 for waiting in group.waiting.drain(..) {
                     (waiting.publish)();
                     // Whoever was dropped while waiting has its effect all the same.
                     let _ = waiting.done.send(Ok(()));
                 }
             }
-            Err(CommitError::Undone(error)) => group.abandon(&error).await,
+            Err(CommitError::Undone(error)) => {
+                // Said once, not for each of the writes that are refused until there is room.
+                if error.is_for_everybody() && !std::mem::replace(&mut group.lacks_room, true) {
+                    tracing::error!(%error, "writes are refused until there is room");
+                }
+                group.abandon(&error).await;
+            }
             Err(CommitError::Unknown(error)) => {
                 group.is_in_doubt = true;
                 group.break_off("a commit", &error);
@@ -259,12 +271,11 @@ enum CommitError {
     Unknown(Error),
 }
 
-/// SQLite's own number for a full disk.
-const SQLITE_FULL: &str = "13";
-
 async fn commit(connection: &mut Connection) -> Result<(), CommitError> {
     let (outcome, is_undone): (_, fn(&sqlx::Error) -> bool) = match connection.engine() {
-        Engine::Sqlite(connection) => (sqlx::query("commit").execute(connection).await.map(drop), is_full),
+        Engine::Sqlite(connection) => {
+            (sqlx::query("commit").execute(connection).await.map(drop), |error| Failure::of(error) == Failure::NoRoom)
+        }
         // One message there and one back.
         Engine::Postgres(connection) => {
             (sqlx::raw_sql("commit").execute(connection).await.map(drop), failure::is_undone)
@@ -273,10 +284,6 @@ async fn commit(connection: &mut Connection) -> Result<(), CommitError> {
     outcome.map_err(|error| {
         if is_undone(&error) { CommitError::Undone(error.into()) } else { CommitError::Unknown(error.into()) }
     })
-}
-
-fn is_full(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == SQLITE_FULL)
 }
 
 /// What SQLite says where the engine has rolled back by itself. Its number is that of any error of a statement.
@@ -373,13 +380,13 @@ impl Group {
     /// Leaves the connection as it is. One that can be had anew is lost; otherwise nothing is written any more, and the
     /// server stops.
     fn break_off(&mut self, what: &'static str, error: &Error) {
-        let source = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+        let error = error.to_chain();
         if self.origin.is_some() {
-            tracing::error!(%error, source, "{what} failed; the store's connection is lost");
+            tracing::error!(error, "{what} failed; the store's connection is lost");
             self.state = State::Lost;
             self.connection = None;
         } else {
-            tracing::error!(%error, source, "{what} failed; the store is given up");
+            tracing::error!(error, "{what} failed; the store is given up");
             self.state = State::Over;
             self.failed.send_replace(true);
         }
@@ -389,11 +396,16 @@ impl Group {
         for waiting in self.waiting.drain(..) {
             let failure = match self.state {
                 State::Lost => Error::unreachable("committing", error.to_string()),
-                _ => Error::internal("committing", error.to_string()),
+                _ => for_one_more(error),
             };
             let _ = waiting.done.send(Err(failure));
         }
     }
+}
+
+/// An error for each of those whom it meets. What a failure of the server comes from is logged once.
+fn for_one_more(error: &Error) -> Error {
+    if error.is_internal() { Error::internal("committing", error.to_string()) } else { error.to_wire().into() }
 }
 
 fn stopped() -> Error {
