@@ -15,6 +15,7 @@ mod database_gone;
 mod delivery;
 mod devices;
 mod disk;
+mod drain;
 mod groups;
 mod harness;
 mod hostile;

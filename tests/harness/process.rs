@@ -199,6 +199,17 @@ impl ServerProcess {
         self.process = None;
     }
 
+    /// Sends it a signal by name.
+    pub fn signal(&self, name: &str) {
+        let id = self.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.expect("kill can be run").success(), "no process {id}");
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().expect("the server runs").child.id()
+    }
+
     /// Waits until it has ended by itself, and says whether it says that all is well.
     pub async fn ended(&mut self) -> bool {
         let status = self.process.as_mut().expect("the server runs").ended().await;

@@ -32,7 +32,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve until SIGTERM or SIGINT
+    /// Serve until SIGTERM or SIGINT: then nobody is let in, what was read is answered, and clients are sent elsewhere. A
+    /// second signal ends it at once; what was acknowledged is stored all the same
     Serve(serve::ServeArgs),
     /// Ask a running server whether it is ready: exit code 0 where it is
     Health(health::HealthArgs),
