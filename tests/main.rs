@@ -20,6 +20,7 @@ mod groups;
 mod harness;
 mod hostile;
 mod listeners;
+mod memory;
 mod metrics;
 mod offline;
 mod outbox;

@@ -210,6 +210,16 @@ impl ServerProcess {
         self.process.as_ref().expect("the server runs").child.id()
     }
 
+    /// How much of this machine's memory it had at the most since it started, and has now, in bytes.
+    pub fn resident_bytes(&self) -> (usize, usize) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("a process has a status");
+        let kib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a status tells of memory");
+            line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number")
+        };
+        (kib("VmHWM:") * 1024, kib("VmRSS:") * 1024)
+    }
+
     /// Waits until it has ended by itself, and says whether it says that all is well.
     pub async fn ended(&mut self) -> bool {
         let status = self.process.as_mut().expect("the server runs").ended().await;

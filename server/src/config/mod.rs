@@ -219,6 +219,8 @@ pub struct GatewayConfig {
     pub queue_pushes_max: usize,
     /// The bytes of the pushes that may wait for one session.
     pub queue_bytes_max: usize,
+    /// The bytes of the pushes that may wait for all sessions together.
+    pub queue_bytes_total_max: usize,
     /// How long a session may take nothing of what waits.
     pub stuck_ms_max: u64,
     /// How long a stopping server waits for its sessions.
@@ -274,6 +276,7 @@ impl Config {
             ("gateway.sends_in_flight_max", gateway.sends_in_flight_max as u64),
             ("gateway.queue_pushes_max", gateway.queue_pushes_max as u64),
             ("gateway.queue_bytes_max", gateway.queue_bytes_max as u64),
+            ("gateway.queue_bytes_total_max", gateway.queue_bytes_total_max as u64),
         ] {
             if value == 0 {
                 return Err(ConfigError(format!("the setting {key} is 0; it must be at least 1")));

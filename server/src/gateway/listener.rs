@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{Accept, TlsAcceptor};
 
+use super::budget;
 use super::peers::{Peer, PeerSocket, Peers};
 
 /// How long accepting rests after an error such as "too many open files", which does not pass at once.
@@ -40,8 +41,7 @@ impl Listener for GatewayListener {
                         tracing::debug!(address = %address.ip(), "refused: too many connections that do not log in");
                         continue;
                     };
-                    // A connection whose option cannot be set is slower, not wrong.
-                    let _ = stream.set_nodelay(true);
+                    budget::prepare_socket(&stream);
                     return (PeerStream::new(PeerSocket::new(stream, peer), self.tls.as_ref()), address);
                 }
                 Err(error) if is_of_one_connection(&error) => {}

@@ -10,6 +10,7 @@ use hongyan_protocol::frame::Call;
 use hongyan_protocol::message::SendMessage;
 use prometheus::{Histogram, IntCounter, IntGauge};
 
+use super::budget::Budget;
 use super::requests;
 use crate::metrics::{CodeCounters, Metrics, SECONDS};
 
@@ -22,6 +23,8 @@ pub(super) struct GatewayMetrics {
     logins: Logins,
     pub(super) ended: Ended,
     pub(super) pushes: PushCounters,
+    /// What may wait in all queues together.
+    pub(super) budget: Arc<Budget>,
     pub(super) pushes_left_out: IntCounter,
     errors: CodeCounters,
     requests: Vec<(&'static str, Histogram)>,
@@ -117,6 +120,14 @@ impl Default for PushCounters {
     }
 }
 
+fn held_by_queues(metrics: &Metrics) -> Arc<Budget> {
+    let budget = Arc::<Budget>::default();
+    let help = "Bytes of memory that waiting pushes take; what goes to many counts once.";
+    let held = Arc::clone(&budget);
+    metrics.gauge_of("hongyan_session_queue_held_bytes", help, move || held.held_bytes());
+    budget
+}
+
 impl GatewayMetrics {
     pub(super) fn new(metrics: &Metrics) -> Arc<Self> {
         let connections =
@@ -128,6 +139,7 @@ impl GatewayMetrics {
             logins: Logins::new(metrics),
             ended: Ended::new(metrics),
             pushes: PushCounters::new(metrics),
+            budget: held_by_queues(metrics),
             pushes_left_out: metrics.counter(
                 "hongyan_pushes_left_out_total",
                 "Pushes left out because the queue of a session was full; its client fetches them later.",

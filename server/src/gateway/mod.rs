@@ -6,6 +6,7 @@
 //!
 //! * one task reads and writes a socket; everything else goes through its bounded queue (`queue`);
 //! * whoever delivers never waits: a slow session loses pushes, then its connection, and nobody else notices;
+//! * what waits in all queues together is bounded (`budget`): the fullest lose their pushes first;
 //! * the app and the user of a request come from the session's verified login, never from a frame;
 //! * a request that was read is answered, on the way out too ([`Gateway::drain`]).
 //!
@@ -15,6 +16,7 @@
 
 mod admin;
 mod admission;
+mod budget;
 mod connection;
 mod http;
 mod listener;
@@ -151,6 +153,7 @@ impl Gateway {
     ) -> Arc<Self> {
         let now_ms = clock.monotonic_ms();
         let metrics = Arc::clone(&sessions.0.metrics);
+        metrics.budget.set_max(config.queue_bytes_total_max);
         Arc::new(Self {
             peers: Peers::new(config.unauthenticated_per_address_max, clock.clone(), metrics),
             admin_peers: admin::peers(clock.clone()),

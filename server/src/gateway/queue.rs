@@ -3,7 +3,8 @@
 //!
 //! Bounded, and the overflow is decided: pushes beyond the bound are left out, their numbers are used up all the
 //! same, and once the rest is written a `resync` tells the client to ask. Answers are never left out; they are bounded
-//! because a session that leaves too many unread is not read any further ([`OutQueue::is_congested`]).
+//! because a session that leaves too many unread is not read any further ([`OutQueue::is_congested`]). What waits in all
+//! queues together is bounded as well ([`super::budget`]): events that already wait can be taken out again.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,6 +13,7 @@ use hongyan_protocol::frame::{encode_event, encode_push};
 use hongyan_protocol::limits::PACKET_BYTES_MAX;
 use hongyan_protocol::sync::Resync;
 
+use super::budget::{Budget, Charged, ENTRY_BYTES};
 use super::metrics::PushCounters;
 
 /// Answers that may wait before the session's further requests are left in its socket.
@@ -21,17 +23,35 @@ const REPLIES_CONGESTED: usize = 64;
 const REPLY_BYTES_CONGESTED: usize = 3 * PACKET_BYTES_MAX / 2;
 
 /// A frame to be written.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum OutFrame {
     /// The answer to a request.
     Reply(String),
-    /// An event with this session's number for it. The event's bytes are shared by all who get it.
+    /// An event with this session's number for it.
     Push {
         /// The number.
         number: u64,
-        /// What `frame::encode_event` wrote.
-        event: Arc<str>,
+        /// What it is.
+        event: Queued,
     },
+}
+
+/// An event that waits.
+#[derive(Debug)]
+pub(super) enum Queued {
+    /// One that many may get, and share the bytes of; in want of memory it is left out.
+    Shared(Arc<Charged>),
+    /// One that the client must not miss, as `frame::encode_event` wrote it.
+    Kept(Arc<str>),
+}
+
+impl Queued {
+    fn text(&self) -> &str {
+        match self {
+            Self::Shared(event) => event.text(),
+            Self::Kept(text) => text,
+        }
+    }
 }
 
 impl OutFrame {
@@ -39,7 +59,7 @@ impl OutFrame {
     pub(super) fn into_text(self) -> String {
         match self {
             Self::Reply(text) => text,
-            Self::Push { number, event } => encode_push(number, &event),
+            Self::Push { number, event } => encode_push(number, event.text()),
         }
     }
 }
@@ -57,6 +77,7 @@ pub(super) struct QueueLimits {
 #[derive(Debug)]
 pub(super) struct OutQueue {
     limits: QueueLimits,
+    budget: Arc<Budget>,
     /// Held for one queue operation, never across an await: writers under the store's lock come here.
     state: Mutex<State>,
 }
@@ -91,11 +112,12 @@ impl State {
         }
     }
 
-    fn push(&mut self, event: Arc<str>) {
-        self.counters.queued(event.len());
+    fn push(&mut self, event: Queued, budget: &Budget) {
+        self.counters.queued(event.text().len());
         self.last_number += 1;
         self.pushes += 1;
-        self.push_bytes += event.len();
+        self.push_bytes += event.text().len();
+        budget.add(ENTRY_BYTES);
         self.frames.push_back(OutFrame::Push { number: self.last_number, event });
     }
 
@@ -114,8 +136,8 @@ impl Drop for State {
 }
 
 impl OutQueue {
-    pub(super) fn new(limits: QueueLimits, counters: PushCounters) -> Self {
-        Self { limits, state: Mutex::new(State::new(counters)) }
+    pub(super) fn new(limits: QueueLimits, counters: PushCounters, budget: Arc<Budget>) -> Self {
+        Self { limits, budget, state: Mutex::new(State::new(counters)) }
     }
 
     /// Adds the answer to the login. From here on events are taken: the first thing that a client reads is its session.
@@ -134,12 +156,13 @@ impl OutQueue {
     }
 
     /// Adds an event, or leaves it out where too much waits. Says whether it was left out.
-    pub(super) fn push(&self, event: &Arc<str>) -> bool {
+    pub(super) fn push(&self, event: &Arc<Charged>) -> bool {
         let mut state = self.lock();
         if state.is_ended || !state.takes_events {
             return false;
         }
-        let is_full = state.pushes >= self.limits.pushes_max || state.push_bytes + event.len() > self.limits.bytes_max;
+        let is_full =
+            state.pushes >= self.limits.pushes_max || state.push_bytes + event.text().len() > self.limits.bytes_max;
         // Once something was left out, what follows is left out too until the client has the rest: events with
         // holes between them help it no more than none.
         if state.owes_resync || is_full {
@@ -147,7 +170,7 @@ impl OutQueue {
             state.owes_resync = true;
             return true;
         }
-        state.push(Arc::clone(event));
+        state.push(Queued::Shared(Arc::clone(event)), &self.budget);
         false
     }
 
@@ -159,6 +182,33 @@ impl OutQueue {
         }
     }
 
+    /// How many bytes of events wait, those included that other queues hold as well.
+    pub(super) fn push_bytes(&self) -> usize {
+        self.lock().push_bytes
+    }
+
+    /// Leaves out all events that wait and may be missed, as if there had never been room for them. Says how many.
+    pub(super) fn shed(&self) -> u64 {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let frames = std::mem::take(&mut state.frames);
+        let mut count = 0;
+        for frame in frames {
+            match frame {
+                OutFrame::Push { event: Queued::Shared(event), .. } => {
+                    state.pushes -= 1;
+                    state.push_bytes -= event.text().len();
+                    state.counters.taken(1, event.text().len());
+                    self.budget.remove(ENTRY_BYTES);
+                    count += 1;
+                }
+                kept => state.frames.push_back(kept),
+            }
+        }
+        state.owes_resync |= count > 0;
+        count
+    }
+
     /// Adds the last event, whatever waits, and takes nothing after it.
     pub(super) fn end(&self, event: Option<Arc<str>>) {
         let mut state = self.lock();
@@ -166,7 +216,7 @@ impl OutQueue {
             return;
         }
         if let Some(event) = event.filter(|_| state.takes_events) {
-            state.push(event);
+            state.push(Queued::Kept(event), &self.budget);
         }
         state.is_ended = true;
     }
@@ -175,7 +225,7 @@ impl OutQueue {
     pub(super) fn push_always(&self, event: Arc<str>) {
         let mut state = self.lock();
         if !state.is_ended && state.takes_events {
-            state.push(event);
+            state.push(Queued::Kept(event), &self.budget);
         }
     }
 
@@ -184,7 +234,7 @@ impl OutQueue {
         let mut state = self.lock();
         if state.frames.is_empty() && state.owes_resync && !state.is_ended {
             state.owes_resync = false;
-            state.push(encode_event(&Resync {}).into());
+            state.push(Queued::Kept(encode_event(&Resync {}).into()), &self.budget);
         }
         let frame = state.frames.pop_front()?;
         match &frame {
@@ -194,8 +244,9 @@ impl OutQueue {
             }
             OutFrame::Push { event, .. } => {
                 state.pushes -= 1;
-                state.push_bytes -= event.len();
-                state.counters.taken(1, event.len());
+                state.push_bytes -= event.text().len();
+                state.counters.taken(1, event.text().len());
+                self.budget.remove(ENTRY_BYTES);
             }
         }
         if state.frames.is_empty() && state.frames.capacity() > 64 {
@@ -229,119 +280,12 @@ impl OutQueue {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn queue(pushes_max: usize, bytes_max: usize) -> OutQueue {
-        let queue = OutQueue::new(QueueLimits { pushes_max, bytes_max }, PushCounters::default());
-        queue.open("session".to_owned());
-        assert_eq!(queue.pop(), Some(OutFrame::Reply("session".to_owned())));
-        queue
-    }
-
-    fn drain(queue: &OutQueue) -> Vec<(u64, Arc<str>)> {
-        std::iter::from_fn(|| queue.pop())
-            .filter_map(|frame| match frame {
-                OutFrame::Push { number, event } => Some((number, event)),
-                OutFrame::Reply(_) => None,
-            })
-            .collect()
-    }
-
-    #[test]
-    fn events_before_the_session_is_open_are_not_taken() {
-        let queue = OutQueue::new(QueueLimits { pushes_max: 10, bytes_max: 1_000 }, PushCounters::default());
-        assert!(!queue.push(&"early".into()));
-        queue.open("session".to_owned());
-        queue.push(&"event".into());
-        assert_eq!(queue.pop(), Some(OutFrame::Reply("session".to_owned())));
-        assert_eq!(drain(&queue), [(1, "event".into())]);
-    }
-
-    #[test]
-    fn push_numbers_are_dense_while_nothing_is_left_out() {
-        let queue = queue(100, 1_000);
-        for _ in 0..50 {
-            assert!(!queue.push(&"e".into()));
-            queue.reply("r".to_owned());
-        }
-        let numbers: Vec<u64> = drain(&queue).into_iter().map(|(number, _)| number).collect();
-        assert_eq!(numbers, (1..=50).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn many_sessions_share_the_bytes_of_one_event() {
-        let event: Arc<str> = "x".repeat(1_000).into();
-        let queues: Vec<_> = (0..10).map(|_| queue(10, 10_000)).collect();
-        for queue in &queues {
-            queue.push(&event);
-        }
-        assert_eq!(Arc::strong_count(&event), 11);
-    }
-
-    #[test]
-    fn what_does_not_fit_uses_up_its_number_and_a_resync_follows_the_rest() {
-        let queue = queue(2, 1_000);
-        let left_out: Vec<bool> = (0..5).map(|_| queue.push(&"event".into())).collect();
-        assert_eq!(left_out, [false, false, true, true, true]);
-        assert_eq!(queue.last_number(), 5);
-        let read = drain(&queue);
-        assert_eq!(read.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 6]);
-        assert_eq!(&*read[2].1, r#""event":"resync","data":{}}"#);
-        assert!(!queue.push(&"event".into()));
-        assert_eq!(drain(&queue), [(7, "event".into())]);
-    }
-
-    #[test]
-    fn a_resync_that_is_asked_for_follows_what_waits() {
-        let queue = queue(2, 1_000);
-        queue.push(&"event".into());
-        queue.resync();
-        assert!(!queue.is_empty());
-        let read = drain(&queue);
-        assert_eq!(read.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2]);
-        assert_eq!(&*read[1].1, r#""event":"resync","data":{}}"#);
-    }
-
-    #[test]
-    fn bytes_bound_the_queue_as_well_as_frames() {
-        let queue = queue(100, 10);
-        assert!(!queue.push(&"0123456789".into()));
-        assert!(queue.push(&"0".into()));
-    }
-
-    #[test]
-    fn answers_are_never_left_out_and_say_when_it_is_enough() {
-        let queue = queue(1, 1);
-        for _ in 0..REPLIES_CONGESTED {
-            assert!(!queue.is_congested(0));
-            queue.reply("answer".to_owned());
-        }
-        assert!(queue.is_congested(0));
-        assert_eq!(std::iter::from_fn(|| queue.pop()).count(), REPLIES_CONGESTED);
-        assert!(queue.is_empty());
-    }
-
-    #[test]
-    fn answers_that_are_owed_count_like_those_that_wait() {
-        let queue = queue(1, 1);
-        assert!(!queue.is_congested(REPLY_BYTES_CONGESTED));
-        queue.reply("answer".to_owned());
-        assert!(queue.is_congested(REPLY_BYTES_CONGESTED));
-        queue.pop();
-        assert!(!queue.is_congested(REPLY_BYTES_CONGESTED));
-    }
-
-    #[test]
-    fn the_last_event_passes_a_full_queue_and_nothing_follows_it() {
-        let queue = queue(1, 1_000);
-        queue.push(&"first".into());
-        queue.push(&"left out".into());
-        queue.end(Some("last".into()));
-        queue.push(&"too late".into());
-        queue.reply("too late".to_owned());
-        assert_eq!(drain(&queue), [(1, "first".into()), (3, "last".into())]);
-        assert!(queue.is_empty());
+impl Drop for OutQueue {
+    fn drop(&mut self) {
+        let pushes = self.lock().pushes;
+        self.budget.remove(pushes * ENTRY_BYTES);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 //! [`Registry::deliver`] runs under the store's writer: it finds sessions, puts shared bytes in their queues and
 //! wakes them. It never waits for one of them.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,6 +13,7 @@ use hongyan_protocol::account::Kicked;
 use hongyan_protocol::frame::encode_event;
 use hongyan_protocol::ids::{DeviceId, SdkAppId, UserId};
 
+use super::budget::Charged;
 use super::metrics::GatewayMetrics;
 use super::session::Session;
 use crate::bus::{Hint, Origin, SessionId};
@@ -127,11 +129,29 @@ impl Registry {
             member.session.reply(origin.reply);
         }
         let Some(of_app) = online.apps.get(&app) else { return };
+        let event = Charged::new(event, &self.metrics.budget);
         let members = users.iter().filter_map(|user| of_app.get(user)).flatten();
         for member in members.filter(|member| Some(member.session.id) != sender && Some(member.session.id) != except) {
-            if member.session.push(event) {
+            if member.session.push(&event) {
                 self.metrics.pushes_left_out.inc();
             }
+        }
+        drop(event);
+        if self.metrics.budget.is_exceeded() {
+            self.shed(&online);
+        }
+    }
+
+    /// Empties the fullest queues until there is room again.
+    fn shed(&self, online: &Online) {
+        let mut queues: Vec<(usize, &Session)> =
+            online.sessions.values().map(|member| (member.session.push_bytes(), &*member.session)).collect();
+        queues.sort_unstable_by_key(|(bytes, session)| (Reverse(*bytes), session.id));
+        for (_, session) in queues {
+            if self.metrics.budget.has_room() {
+                break;
+            }
+            self.metrics.pushes_left_out.inc_by(session.shed());
         }
     }
 

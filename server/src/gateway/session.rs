@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use hongyan_protocol::clock::Clock;
 use tokio::sync::Notify;
 
+use super::budget::Charged;
 use super::metrics::GatewayMetrics;
 use super::queue::{OutFrame, OutQueue, QueueLimits};
 use crate::bus::SessionId;
@@ -56,7 +57,7 @@ impl Session {
     pub(super) fn new(id: SessionId, limits: QueueLimits, clock: Clock, metrics: Arc<GatewayMetrics>) -> Arc<Self> {
         Arc::new(Self {
             id,
-            queue: OutQueue::new(limits, metrics.pushes.clone()),
+            queue: OutQueue::new(limits, metrics.pushes.clone(), Arc::clone(&metrics.budget)),
             metrics,
             stage: AtomicU8::new(Stage::Open as u8),
             wake: Notify::new(),
@@ -82,7 +83,7 @@ impl Session {
     }
 
     /// Gives it an event. Says whether it was left out.
-    pub(super) fn push(&self, event: &Arc<str>) -> bool {
+    pub(super) fn push(&self, event: &Arc<Charged>) -> bool {
         let is_left_out = self.queue.push(event);
         self.wake.notify_one();
         is_left_out
@@ -92,6 +93,18 @@ impl Session {
     pub(super) fn resync(&self) {
         self.queue.resync();
         self.wake.notify_one();
+    }
+
+    /// How many bytes of events wait.
+    pub(super) fn push_bytes(&self) -> usize {
+        self.queue.push_bytes()
+    }
+
+    /// Leaves out the events that wait. Says how many.
+    pub(super) fn shed(&self) -> u64 {
+        let count = self.queue.shed();
+        self.wake.notify_one();
+        count
     }
 
     /// Ends it: what waits is written, this event last. Says whether it had not ended before.

@@ -7,7 +7,7 @@ use hongyan_protocol::account::{Ping, Platform};
 use hongyan_protocol::frame::ServerFrame;
 
 use super::TestServer;
-use super::wire::{Wire, user};
+use super::wire::{Wire, user, within};
 use crate::bus::Hint;
 
 const EVENT_BYTES: usize = 16 * 1024;
@@ -103,4 +103,47 @@ async fn who_takes_nothing_at_all_loses_the_connection_and_nobody_else_does() {
     quick.call(&Ping {}).await.unwrap();
     deliver(&server);
     assert_eq!(quick.push().await.number, count + 1);
+}
+
+#[tokio::test]
+async fn what_waits_in_all_queues_is_bounded_and_who_reads_loses_nothing_by_it() {
+    const TOTAL_MAX: usize = 40 * EVENT_BYTES;
+    let server = TestServer::start_with(|config| config.queue_bytes_total_max = TOTAL_MAX).await;
+    let registry = &server.server.gateway.registry;
+    let mut slow = Vec::new();
+    for number in 0..20 {
+        let mut wire = Wire::connect_narrow(server.server.addr()).await;
+        wire.login(&server, &format!("slow{number}"), Platform::Android).await.unwrap();
+        slow.push(wire);
+    }
+    let mut quick = server.login("quick").await;
+    let mut left_out = 0;
+    let mut count = 0;
+    while left_out < 1_000 {
+        // Each of them gets an event of its own, so that no two queues share bytes.
+        for number in 0..slow.len() {
+            let text = format!(r#""event":"noise","data":{{"x":"{number}{}"}}}}"#, "x".repeat(EVENT_BYTES));
+            let users: Arc<[_]> = [user(&format!("slow{number}"))].into();
+            let app = server.app();
+            registry.deliver(Hint::Event { app, users, event: text.into(), origin: None, except: None });
+            assert!(registry.metrics.budget.held_bytes() <= TOTAL_MAX);
+        }
+        let (app, users) = (server.app(), Arc::from([user("quick")]));
+        let event = r#""event":"noise","data":{}}"#.into();
+        registry.deliver(Hint::Event { app, users, event, origin: None, except: None });
+        count += 1;
+        assert_eq!(quick.push().await.number, count, "none was left out");
+        left_out += registry.take_left_out_count();
+        assert!(count < EVENTS_COUNT_MAX, "the slow clients' sockets take everything");
+    }
+    for wire in &mut slow {
+        while wire.push().await.event != "resync" {}
+    }
+    drop((slow, quick));
+    let gone = async {
+        while registry.metrics.budget.held_bytes() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within("an empty count", gone).await;
 }

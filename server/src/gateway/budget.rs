@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What all sessions together may leave waiting in memory.
+//!
+//! Each queue is bounded, but thousands of clients that do not read would fill thousands of queues. So the bytes of all
+//! queued events are counted, those that many queues share once, as they are held; when it is too much the fullest queues
+//! are emptied until there is room, and their clients are told to ask ([`super::registry`]). Who reads has hardly anything
+//! waiting, and so loses nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::net::TcpStream;
+
+use super::queue::OutFrame;
+
+/// What one place in a queue costs besides the event in it.
+pub(super) const ENTRY_BYTES: usize = size_of::<OutFrame>();
+
+/// How much of the budget is in use after queues were emptied, in quarters: each emptying makes room for many events, so
+/// that looking for the fullest of many thousands is rare.
+const QUARTERS_AFTER: usize = 3;
+
+/// What the system may hold of one connection that the client's end has no room for yet. By itself it takes megabytes,
+/// which no count of the process shows.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT_BYTES_MAX: u32 = 128 * 1024;
+
+/// Has a connection send at once, and leave what it cannot send in its queue, where it counts.
+pub(super) fn prepare_socket(stream: &TcpStream) {
+    // A connection whose options cannot be set is slower, or costs more, and is not wrong.
+    let _ = stream.set_nodelay(true);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
+}
+
+/// The count of what waits.
+#[derive(Debug)]
+pub(super) struct Budget {
+    bytes_max: AtomicUsize,
+    held_bytes: AtomicUsize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { bytes_max: AtomicUsize::new(usize::MAX), held_bytes: AtomicUsize::new(0) }
+    }
+}
+
+impl Budget {
+    pub(super) fn set_max(&self, bytes_max: usize) {
+        self.bytes_max.store(bytes_max, Ordering::Relaxed);
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_exceeded(&self) -> bool {
+        self.held_bytes() > self.bytes_max.load(Ordering::Relaxed)
+    }
+
+    /// Whether so much has been freed that no further queue need be emptied.
+    pub(super) fn has_room(&self) -> bool {
+        self.held_bytes() <= self.bytes_max.load(Ordering::Relaxed) / 4 * QUARTERS_AFTER
+    }
+
+    pub(super) fn add(&self, bytes: usize) {
+        self.held_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn remove(&self, bytes: usize) {
+        self.held_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// An event that queues hold. It counts as long as one of them does.
+#[derive(Debug)]
+pub(super) struct Charged {
+    text: Arc<str>,
+    budget: Arc<Budget>,
+}
+
+impl Charged {
+    pub(super) fn new(text: &Arc<str>, budget: &Arc<Budget>) -> Arc<Self> {
+        budget.add(text.len());
+        Arc::new(Self { text: Arc::clone(text), budget: Arc::clone(budget) })
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl Drop for Charged {
+    fn drop(&mut self) {
+        self.budget.remove(self.text.len());
+    }
+}
