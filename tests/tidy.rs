@@ -171,6 +171,27 @@ const RULES: &[Rule] = &[
         ],
     },
     Rule {
+        name: "security without its test",
+        advice: "name a test that is there, as `path.rs::its_function`; a line without one claims nothing",
+        covers: |path| path == "docs/security.md",
+        find: find_missing_tests,
+        breaks: (
+            &[
+                (
+                    "docs/security.md",
+                    "| a | b | `tests/a.rs::holds`, `tests/a.rs::gone` |\n| c | d | `tests/b.rs::no` |\n",
+                ),
+                ("tests/a.rs", "#[test]\nfn holds() {}\nfn gone_too() {}\n"),
+                ("docs/security/x.md", "`tests/a.rs::gone`"),
+            ],
+            &["docs/security.md:1", "docs/security.md:2"],
+        ),
+        keeps: &[
+            ("docs/security.md", "Text.\n\n| a | b | `tests/a.rs::holds` |\n|---|---|---|\n"),
+            ("tests/a.rs", "#[tokio::test]\nasync fn holds() {}\n"),
+        ],
+    },
+    Rule {
         name: "white space",
         advice: "run `make fmt`; in other files take out the blanks and end the last line",
         covers: |path| path != "LICENSE" && !is_data(path),
@@ -343,6 +364,21 @@ fn find_dead_links(tree: &Tree, file: &File) -> Vec<Finding> {
         for target in link_targets(&without_code(line)) {
             if let Err(why) = resolve(tree, file, &target) {
                 found.push(Finding::new(number, format!("`{target}`: {why}")));
+            }
+        }
+    }
+    found
+}
+
+/// The tests that a page names, `path.rs::function`, and that are not there.
+fn find_missing_tests(tree: &Tree, file: &File) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (number, line) in file.numbered() {
+        for name in line.split('`').skip(1).step_by(2).filter(|name| name.contains("::")) {
+            let (path, function) = name.split_once("::").unwrap_or((name, ""));
+            let declares = |file: &File| file.path == path && file.text.contains(&format!("fn {function}("));
+            if !tree.files.iter().any(declares) {
+                found.push(Finding::new(number, format!("no test `{name}`")));
             }
         }
     }

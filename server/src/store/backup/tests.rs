@@ -89,6 +89,21 @@ async fn a_backup_beside_an_open_store_holds_what_was_committed_and_nothing_else
     assert_eq!((notes(&before).await, before.instance()), (vec!["before".to_owned(), "midway".to_owned()], instance));
 }
 
+#[tokio::test]
+async fn a_token_signed_before_a_restore_is_not_good_after_it() {
+    let folders = Folders::new();
+    let store = folders.open().await;
+    // Tokens are signed with this alone.
+    let secret = store.secret().to_vec();
+    store.close().await;
+    let reopened = folders.open().await;
+    assert_eq!(reopened.secret(), secret, "a start alone changes nothing");
+    folders.back_up().await.unwrap();
+    reopened.close().await;
+    folders.restore(Present::SetAside).await.unwrap();
+    assert_ne!(folders.open().await.secret(), secret);
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_backup_and_a_restored_store_are_their_owners_alone() {
