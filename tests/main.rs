@@ -14,12 +14,14 @@ mod crowd;
 mod database_gone;
 mod delivery;
 mod devices;
+#[cfg(target_os = "linux")]
 mod disk;
 mod drain;
 mod groups;
 mod harness;
 mod hostile;
 mod listeners;
+#[cfg(target_os = "linux")]
 mod memory;
 mod metrics;
 mod offline;

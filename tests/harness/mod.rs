@@ -15,6 +15,7 @@ pub mod certificates;
 pub mod database;
 pub mod database_proxy;
 pub mod device;
+#[cfg(target_os = "linux")]
 pub mod faults;
 pub mod frames;
 pub mod net;
