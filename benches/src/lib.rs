@@ -5,13 +5,14 @@
 //!   limit; `socket` and `ws` carry them.
 //! * [`payload`]: what the messages say, so that none is lost, doubled or out of order unnoticed; [`load`]: who sends and
 //!   receives for a while.
-//! * [`scenario`]: what is measured, [`limits`]: against what; [`host`]: the server that is; [`run`]: in which order.
+//! * [`scenario`]: what is measured, [`limits`]: against what; [`host`] and [`engine`]: the server that is; [`run`]: in which order.
 //! * [`stats`], [`report`]: what is told of it.
 
 #![forbid(unsafe_code)]
 
 pub mod bare;
 pub mod client;
+pub mod engine;
 pub mod hongyan;
 pub mod host;
 pub mod limits;

@@ -14,8 +14,8 @@ use hongyan_protocol::message::{Element, MessageBody, SendMessage, Target, TextE
 use hongyan_server::bus::{Bus, SessionId};
 use hongyan_server::metrics::Metrics;
 use hongyan_server::rooms::{Caller, Rooms, RoomsConfig};
-use hongyan_server::store::Place;
 
+use crate::engine::Engine;
 use crate::hongyan::{Hongyan, user_id};
 use crate::payload::Stamp;
 use crate::report::{MILLISECONDS, PER_SECOND, Report};
@@ -25,9 +25,6 @@ use crate::stats::Times;
 
 /// The name of the figure of one wait for the disk.
 pub const FSYNC: &str = "limit: fsync p50";
-
-/// The name of the figure of messages per second through the store alone.
-pub const COMMITS: &str = "limit: batched commits";
 
 /// Whose figures those of the server are that does nothing.
 pub const BARE: &str = "limit: bare";
@@ -66,10 +63,10 @@ fn fsyncs(file: &mut File, length: Duration) -> io::Result<Times> {
 
 /// Measures the server's own batches on this disk: its rooms, without sockets and without anybody to deliver to, given
 /// messages as fast as they take them.
-pub async fn commits(folder: &Path, sizes: &Sizes, report: &mut Report) -> io::Result<()> {
+pub async fn commits(engine: &Engine, folder: &Path, sizes: &Sizes, report: &mut Report) -> io::Result<()> {
     let folder = tempfile::Builder::new().prefix("limit-").tempdir_in(folder)?;
-    let data_folder = folder.path().to_owned();
-    let config = RoomsConfig { store: Place::Folder(data_folder.clone()), data_folder, silence_ms_max: i64::MAX };
+    let place = engine.empty_place(folder.path())?;
+    let config = RoomsConfig { data_folder: folder.path().to_owned(), store: place, silence_ms_max: i64::MAX };
     let (clock, bus, metrics) = (Clock::system(), Arc::new(Bus::silent()), Metrics::new());
     let rooms = Rooms::open(config, clock, bus, &metrics).await.map_err(failed)?;
     let app = rooms.apps().create("bench").await.map_err(failed)?;
@@ -85,7 +82,7 @@ pub async fn commits(folder: &Path, sizes: &Sizes, report: &mut Report) -> io::R
         rates.push(store(&rooms, &callers, sizes.pairs, sizes.length.counted).await?);
     }
     rooms.close().await;
-    report.add(COMMITS, PER_SECOND, rates);
+    report.add(engine.commits(), PER_SECOND, rates);
     Ok(())
 }
 

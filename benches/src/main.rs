@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use hongyan_bench::bare;
+use hongyan_bench::engine::Engine;
 use hongyan_bench::host::ServerProcess;
 use hongyan_bench::mqtt::Mqtt;
 use hongyan_bench::report::{Report, tell};
 use hongyan_bench::run::{self, BareProcess, Peer, SCENARIOS, Selection};
 use hongyan_bench::scenario::Sizes;
 use hongyan_bench::xmpp::Xmpp;
-use hongyan_bench::{bare, limits};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -36,9 +37,9 @@ struct RunArgs {
     /// The server's binary
     #[arg(long, value_name = "FILE")]
     server: PathBuf,
-    /// What the server is to keep its data in, where not in files of its own; it must be empty
-    #[arg(long, value_name = "URL")]
-    store: Option<String>,
+    /// A PostgreSQL to measure the server on besides, by the address of one of its databases
+    #[arg(long, value_name = "URL", env = "HONGYAN_TEST_POSTGRES")]
+    postgres: Option<String>,
     /// Where folders for data are made, on the disk that is measured
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     folder: PathBuf,
@@ -125,11 +126,18 @@ async fn measure_all(args: &RunArgs, selection: &Selection, sizes: &Sizes, repor
     run::limits(&bare.peer(), &args.folder, selection, sizes, report).await?;
     drop(bare);
     if !args.no_server {
-        let start = || ServerProcess::start(&args.server, &args.folder, args.store.as_deref());
-        let mut host = start()?;
-        run::ours(&mut host, selection, sizes, report).await?;
-        drop(host);
-        run::grown(&start()?, selection, sizes, report).await?;
+        let start = |engine: &Engine| {
+            let store = engine.make_empty()?;
+            ServerProcess::start(&args.server, &args.folder, store.as_deref())
+        };
+        let engine = Engine::Sqlite;
+        run::ours(&mut start(&engine)?, &engine, selection, sizes, report).await?;
+        run::grown(&start(&engine)?, &engine, selection, sizes, report).await?;
+        if let Some(address) = args.postgres.as_ref().filter(|_| selection.has("messages")) {
+            let engine = Engine::Postgres(address.clone());
+            let messages = Selection(vec!["messages".to_owned()]);
+            run::ours(&mut start(&engine)?, &engine, &messages, sizes, report).await?;
+        }
     }
     if let Some(at) = &args.ejabberd {
         run::peer(&Xmpp(at.addr), "ejabberd", at, selection, sizes, report).await?;
@@ -151,10 +159,8 @@ fn about(args: &RunArgs, sizes: &Sizes) -> Vec<(String, serde_json::Value)> {
         ("processors".to_owned(), json!(std::thread::available_parallelism().map_or(0, usize::from))),
         ("processor".to_owned(), json!(processor.map(|(_, name)| name))),
         ("kernel".to_owned(), json!(read("/proc/sys/kernel/osrelease").trim())),
-        ("engine".to_owned(), json!(if args.store.is_some() { "postgres" } else { "sqlite" })),
         ("sizes".to_owned(), json!(format!("{sizes:?}"))),
         ("load".to_owned(), json!(read("/proc/loadavg").trim())),
-        ("limits".to_owned(), json!({"disk": limits::FSYNC, "store": limits::COMMITS, "sockets": limits::BARE})),
     ];
     let given = args.about.iter().filter_map(|text| text.split_once('='));
     about.extend(given.map(|(name, text)| (name.to_owned(), json!(text))));

@@ -8,15 +8,13 @@ use std::process::{Child, Command, Stdio};
 
 use crate::bare::Bare;
 use crate::client::Protocol;
+use crate::engine::Engine;
 use crate::host::{Host, usage_of};
 use crate::limits;
 use crate::report::{Report, tell};
 use crate::scenario::messages::{self, Compared};
 use crate::scenario::{Sizes, catch_up, groups, growth, history, idle, register};
 use crate::socket::broken;
-
-/// Whose figures ours are.
-const OURS: &str = "hongyan";
 
 /// What is run of all that there is.
 #[derive(Debug, Clone, Default)]
@@ -82,24 +80,28 @@ pub async fn limits(
 ) -> io::Result<()> {
     tell("limits of this machine");
     limits::fsync(folder, sizes, report)?;
-    if selection.has("messages") {
-        limits::commits(folder, sizes, report).await?;
-    }
     // Pages of history are held against its echoes.
     let with_echoes = Selection(selection.0.iter().map(|name| name.replace("history", "messages")).collect());
     peer(&Bare(bare.addr), limits::BARE, bare, &with_echoes, sizes, report).await
 }
 
 /// Ours, on a store that holds nothing yet.
-pub async fn ours<H: Host>(host: &mut H, selection: &Selection, sizes: &Sizes, report: &mut Report) -> io::Result<()> {
-    let who = OURS;
+pub async fn ours<H: Host>(
+    host: &mut H,
+    engine: &Engine,
+    selection: &Selection,
+    sizes: &Sizes,
+    report: &mut Report,
+) -> io::Result<()> {
+    let who = engine.who();
     tell(who);
     let seeded = match selection.has("catch-up") {
         true => Some(catch_up::seed(host.endpoint(), sizes).await?),
         false => None,
     };
     if selection.has("messages") {
-        let compared = Compared { who, limit: Some(limits::COMMITS), has_aims: true };
+        limits::commits(engine, host.folder(), sizes, report).await?;
+        let compared = Compared { who, limit: Some(engine.commits()), has_aims: true };
         let cpu = || host.usage().ok().map(|usage| usage.cpu_us);
         messages::run(host.endpoint(), compared, sizes, &cpu, report).await?;
     }
@@ -124,8 +126,14 @@ pub async fn ours<H: Host>(host: &mut H, selection: &Selection, sizes: &Sizes, r
 }
 
 /// Ours as it grows, on another store that holds nothing yet.
-pub async fn grown<H: Host>(host: &H, selection: &Selection, sizes: &Sizes, report: &mut Report) -> io::Result<()> {
-    if selection.has("growth") { growth::run(host, OURS, sizes, report).await } else { Ok(()) }
+pub async fn grown<H: Host>(
+    host: &H,
+    engine: &Engine,
+    selection: &Selection,
+    sizes: &Sizes,
+    report: &mut Report,
+) -> io::Result<()> {
+    if selection.has("growth") { growth::run(host, engine.who(), sizes, report).await } else { Ok(()) }
 }
 
 /// Another server, as far as its protocol goes.

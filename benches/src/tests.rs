@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::bare;
+use crate::engine::Engine;
 use crate::hongyan::Hongyan;
 use crate::host::{Host, SETTINGS, Usage, usage_of};
 use crate::report::Report;
@@ -82,8 +83,8 @@ async fn every_scenario_delivers_each_message_once_and_in_order() {
     let folder = tempfile::tempdir().unwrap();
     run::limits(&bare_peer().await, folder.path(), &selection, &sizes, &mut report).await.unwrap();
     let mut host = LocalServer::start().await;
-    run::ours(&mut host, &selection, &sizes, &mut report).await.unwrap();
-    run::grown(&LocalServer::start().await, &selection, &sizes, &mut report).await.unwrap();
+    run::ours(&mut host, &Engine::Sqlite, &selection, &sizes, &mut report).await.unwrap();
+    run::grown(&LocalServer::start().await, &Engine::Sqlite, &selection, &sizes, &mut report).await.unwrap();
     report.compare();
     assert!(report.faults.is_clean(), "{}", report.table());
     for figure in &report.figures {
