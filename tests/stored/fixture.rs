@@ -10,15 +10,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use sqlx::migrate::Migrator;
+use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+
+use crate::harness::server::Home;
 
 /// The version that this tree will be released as, or was.
 pub const COMING: &str = env!("CARGO_PKG_VERSION");
 
 /// Where migrations stand in a version's fixture, and where they stand today.
-pub const MIGRATIONS: [(&str, &str); 2] =
-    [("sqlite", "server/src/store/migrations/sqlite"), ("device", "src/store/migrations")];
+pub const MIGRATIONS: [(&str, &str); 3] = [
+    ("sqlite", "server/src/store/migrations/sqlite"),
+    ("postgres", "server/src/store/migrations/postgres"),
+    ("device", "src/store/migrations"),
+];
 
 /// Where the server keeps its tables in its data folder.
 pub const SERVER_FILE: &str = "hongyan.db";
@@ -62,12 +68,20 @@ impl Fixture {
         tokens[name].clone()
     }
 
-    /// Makes the store of a server of this version in its data folder.
-    pub async fn load_server(&self, data_folder: &Path) {
-        let mut connection = open(&data_folder.join(SERVER_FILE)).await;
-        Migrator::new(self.path("sqlite")).await.unwrap().run(&mut connection).await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(self.read("server.sql"))).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
+    /// Makes the store of a server of this version, on the engine of the tests.
+    pub async fn load_server(&self, home: &Home) {
+        let rows = AssertSqlSafe(self.read("server.sql"));
+        if let Some(database) = home.database() {
+            let mut connection = PgConnection::connect(database.address()).await.expect("PostgreSQL runs");
+            Migrator::new(self.path("postgres")).await.unwrap().run(&mut connection).await.unwrap();
+            sqlx::raw_sql(rows).execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        } else {
+            let mut connection = open(&home.folder().join(SERVER_FILE)).await;
+            Migrator::new(self.path("sqlite")).await.unwrap().run(&mut connection).await.unwrap();
+            sqlx::raw_sql(rows).execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        }
     }
 
     /// Makes the store of a phone of this version in the place of a file.

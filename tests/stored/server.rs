@@ -20,9 +20,9 @@ const GROUP: [&str; 9] =
 
 /// The server of today on the store of a version.
 pub async fn serve(fixture: &Fixture) -> TestServer {
-    let folder = tempfile::tempdir().expect("a folder for the server");
-    fixture.load_server(folder.path()).await;
-    let server = TestServer::start_at(Home::in_folder(folder)).await;
+    let home = Home::new().await;
+    fixture.load_server(&home).await;
+    let server = TestServer::start_at(home).await;
     assert_eq!((server.app().id, &server.app().key), (app().id, &app().key), "the app is there with its key");
     server
 }
