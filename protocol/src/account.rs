@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Logging in and out, the heartbeat, and profiles.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::frame::{Call, Event};
@@ -67,7 +69,7 @@ pub struct ClientInfo {
 }
 
 /// `login`: the first frame of a connection, with a UserSig. The first login of a user makes the account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {
     /// What the client says of itself.
     #[serde(flatten)]
@@ -80,13 +82,22 @@ pub struct Login {
     pub user_sig: String,
 }
 
+/// Without the ticket: `{:?}` ends in logs.
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Login");
+        shown.field("client", &self.client).field("sdk_app_id", &self.sdk_app_id).field("user_id", &self.user_id);
+        shown.finish_non_exhaustive()
+    }
+}
+
 impl Call for Login {
     const METHOD: &'static str = "login";
     type Reply = Session;
 }
 
 /// `resume`: the first frame of a connection that takes up an earlier session, without a UserSig.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resume {
     /// What the client says of itself.
     #[serde(flatten)]
@@ -95,13 +106,20 @@ pub struct Resume {
     pub token: String,
 }
 
+/// Without the token.
+impl fmt::Debug for Resume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resume").field("client", &self.client).finish_non_exhaustive()
+    }
+}
+
 impl Call for Resume {
     const METHOD: &'static str = "resume";
     type Reply = Session;
 }
 
 /// A session that was opened or taken up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// The version of the wire that the server speaks.
     pub protocol: u32,
@@ -124,6 +142,16 @@ pub struct Session {
     pub user_sig_expires_ms: i64,
     /// How long the server waits without any frame before it takes the client for gone.
     pub silence_ms_max: i64,
+}
+
+/// Without the token.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Session");
+        shown.field("protocol", &self.protocol).field("instance", &self.instance).field("profile", &self.profile);
+        shown.field("version", &self.version).field("server_ms", &self.server_ms);
+        shown.field("user_sig_expires_ms", &self.user_sig_expires_ms).finish_non_exhaustive()
+    }
 }
 
 /// `logout`: ends the session and its token. The server closes the connection after its answer.

@@ -10,12 +10,14 @@
 //!
 //! Fields and events that a reader does not know are passed over, so that either end may be the newer one.
 
+use std::fmt;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::codes::Code;
-use crate::json::is_within_depth;
+use crate::json::{is_within_depth, reason};
 use crate::limits::{INTEGER_MAX, JSON_DEPTH_MAX, PACKET_BYTES_MAX};
 
 /// A request with its name on the wire and the type of its answer.
@@ -93,7 +95,7 @@ fn check(text: &[u8]) -> Result<(), FrameError> {
 }
 
 /// A request as it travels, its parameters not yet read.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub struct ClientFrame {
     /// Chosen by the client, 1 or more; the answer carries it. 0 is the server's, for what it could not read.
     pub id: u64,
@@ -108,6 +110,14 @@ fn no_params() -> Box<RawValue> {
     RawValue::from_string("{}".to_owned()).expect("two braces are JSON")
 }
 
+/// Without the parameters: they hold what people write and what logs them in.
+impl fmt::Debug for ClientFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("ClientFrame");
+        shown.field("id", &self.id).field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
 impl ClientFrame {
     /// Reads a frame; what is larger, deeper or other than the protocol allows is refused before it is parsed.
     pub fn parse(text: &[u8]) -> Result<Self, FrameError> {
@@ -119,7 +129,7 @@ impl ClientFrame {
 
     /// Reads the parameters as those of one call.
     pub fn params<C: Call>(&self) -> Result<C, WireError> {
-        serde_json::from_str(self.params.get()).map_err(|error| WireError::new(Code::BAD_PARAMETER, error.to_string()))
+        serde_json::from_str(self.params.get()).map_err(|error| WireError::new(Code::BAD_PARAMETER, reason(&error)))
     }
 }
 
@@ -162,7 +172,6 @@ fn encode<T: Serialize>(value: &T) -> String {
 }
 
 /// What a server sends.
-#[derive(Debug)]
 pub enum ServerFrame {
     /// The answer to a request.
     Reply {
@@ -180,6 +189,21 @@ pub enum ServerFrame {
         /// Its data, not yet read.
         data: Box<RawValue>,
     },
+}
+
+/// Without result and data.
+impl fmt::Debug for ServerFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reply { id, outcome } => {
+                let error = outcome.as_ref().err();
+                f.debug_struct("Reply").field("id", id).field("error", &error).finish_non_exhaustive()
+            }
+            Self::Push { number, event, .. } => {
+                f.debug_struct("Push").field("number", number).field("event", event).finish_non_exhaustive()
+            }
+        }
+    }
 }
 
 impl ServerFrame {

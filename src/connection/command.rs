@@ -38,7 +38,6 @@ impl std::fmt::Debug for Credentials {
 }
 
 /// A request, encoded where it was made.
-#[derive(Debug)]
 pub(crate) struct Request {
     /// Its id on the wire.
     pub(crate) id: u64,
@@ -48,6 +47,13 @@ pub(crate) struct Request {
     pub(crate) deadline_ms: u64,
     /// Who waits for the answer.
     pub(crate) waiter: Waiter,
+}
+
+/// Without the frame, in which a ticket may be.
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request").field("id", &self.id).field("waiter", &self.waiter).finish_non_exhaustive()
+    }
 }
 
 /// Who waits for the answer to a request.

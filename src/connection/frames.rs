@@ -4,6 +4,7 @@
 use hongyan_protocol::account::{GoingAway, Kicked, Pong, Session, UserSigExpired};
 use hongyan_protocol::codes::Code;
 use hongyan_protocol::frame::{Event, ServerFrame, WireError};
+use hongyan_protocol::json::reason;
 use hongyan_protocol::sync::Resync;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -124,5 +125,5 @@ impl Task {
 }
 
 fn read<T: DeserializeOwned>(data: &RawValue) -> Result<T, WireError> {
-    serde_json::from_str(data.get()).map_err(|error| WireError::new(Code::DECODE_FAILED, error.to_string()))
+    serde_json::from_str(data.get()).map_err(|error| WireError::new(Code::DECODE_FAILED, reason(&error)))
 }

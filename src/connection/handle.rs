@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What managers and the sync task hold of the connection.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use hongyan_protocol::clock::Clock;
 use hongyan_protocol::codes::Code;
 use hongyan_protocol::frame::{Call, Event, WireError, encode_call};
 use hongyan_protocol::ids::{MessageId, UserId};
+use hongyan_protocol::json::reason;
 use hongyan_protocol::limits::PACKET_BYTES_MAX;
 use hongyan_protocol::message::{SendMessage, SentMessage};
 use serde_json::value::RawValue;
@@ -28,7 +30,6 @@ pub(crate) const CALL_DEADLINE: Duration = Duration::from_secs(30);
 pub(crate) struct ConnectionNumber(pub u64);
 
 /// What the sync task is told, in the order of the socket.
-#[derive(Debug)]
 pub(crate) enum Inbound {
     /// A session was opened or taken up; the socket is ready for requests.
     Connected {
@@ -57,6 +58,21 @@ pub(crate) enum Inbound {
     PushLost,
     /// The app goes to the background and may be stopped at any moment from now on.
     Background,
+}
+
+/// Without the data of events, which is what people write.
+impl fmt::Debug for Inbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, what): (&str, &dyn fmt::Debug) = match self {
+            Self::Connected { connection, .. } => ("Connected", connection),
+            Self::Disconnected => ("Disconnected", &()),
+            Self::Event { name, .. } => ("Event", name),
+            Self::SendReply { message_id, .. } => ("SendReply", message_id),
+            Self::PushLost => ("PushLost", &()),
+            Self::Background => ("Background", &()),
+        };
+        f.debug_tuple(kind).field(what).finish()
+    }
 }
 
 /// A way to the connection's task. Cloning it is cheap.
@@ -213,7 +229,7 @@ impl ConnectionHandle {
         async move {
             asked?;
             let result = answered.await.map_err(|_| closed())??;
-            serde_json::from_str(result.get()).map_err(|error| ImError::new(Code::DECODE_FAILED, error.to_string()))
+            serde_json::from_str(result.get()).map_err(|error| ImError::new(Code::DECODE_FAILED, reason(&error)))
         }
     }
 

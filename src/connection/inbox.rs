@@ -17,14 +17,14 @@ const EVENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// where they were: the sync task then compares heads, and a server's page costs less than a socket that is not
 /// read (the sync task's own calls are answered on it). Replies are always taken, for there are never more than
 /// the requests in flight; connections that came and went unseen leave no trace.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Inbox {
     /// Held for a push or a take, never while anything is awaited or called.
     queue: Mutex<Queue>,
     filled: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Queue {
     items: VecDeque<Inbound>,
     events: usize,

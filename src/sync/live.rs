@@ -8,6 +8,7 @@ use hongyan_protocol::codes::Code;
 use hongyan_protocol::conversation::ConversationStates;
 use hongyan_protocol::frame::Event;
 use hongyan_protocol::ids::{ConversationId, LogId, LogKey, MessageId, UserId};
+use hongyan_protocol::json::reason;
 use hongyan_protocol::message::{NewChange, NewMessage, SentMessage};
 use hongyan_protocol::sync::Resync;
 use serde_json::value::RawValue;
@@ -59,7 +60,7 @@ impl Told {
             _ => return None,
         };
         told.unwrap_or_else(|error| {
-            tracing::warn!(%error, event = name, "an event of the server cannot be read");
+            tracing::warn!(error = reason(&error), event = name, "an event of the server cannot be read");
             Some(Self::Lost)
         })
     }

@@ -8,6 +8,7 @@
 use hongyan_protocol::conversation::Head;
 use hongyan_protocol::frame::Call;
 use hongyan_protocol::ids::{LogId, LogKey, MessageId, Seq, SeqRange, UserId};
+use hongyan_protocol::json::reason;
 use hongyan_protocol::message::{Element, GetMessages, Message, MessageBody};
 use hongyan_protocol::sync::{Sync, SyncPage};
 use serde::de::Error;
@@ -44,7 +45,8 @@ impl RawMessage {
             Ok(message) => message,
             Err(error) => {
                 let message = read_envelope(text)?;
-                tracing::warn!(message.id = %message.id, seq = %message.seq, %error, "a message's body cannot be read");
+                let (id, seq, error) = (&message.id, message.seq, reason(&error));
+                tracing::warn!(message.id = %id, %seq, error, "a message's body cannot be read");
                 message
             }
         };
@@ -137,7 +139,9 @@ pub(crate) fn heads_of(page: SyncPage<Box<RawValue>>) -> (SyncPage, Vec<RawHead>
     let SyncPage { server_ms, is_behind_client, heads, next, version, profile } = page;
     let read = |text: &RawValue| {
         head_of(text)
-            .inspect_err(|error| tracing::warn!(%error, "a conversation is left out: its head is unreadable"))
+            .inspect_err(|error| {
+                tracing::warn!(error = reason(error), "a conversation is left out: its head is unreadable");
+            })
             .ok()
     };
     let heads = heads.iter().filter_map(|text| read(text)).collect();

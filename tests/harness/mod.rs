@@ -9,6 +9,7 @@
 //! * [`proxy`]: the network between them. [`wait`]: waiting for what happens, without sleeping.
 //! * [`scrape`]: what a server shows of itself. [`view`]: messages in a form that can be compared. [`app`]: a tenant and its tickets.
 //! * [`certificates`]: authorities and what they issue, for TLS.
+//! * [`secrets`]: what must stand in no log.
 
 pub mod app;
 pub mod certificates;
@@ -23,6 +24,7 @@ pub mod process;
 pub mod proxy;
 pub mod recorder;
 pub mod scrape;
+pub mod secrets;
 pub mod server;
 pub mod view;
 pub mod wait;

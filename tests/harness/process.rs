@@ -189,6 +189,10 @@ impl ServerProcess {
         self.home.folder()
     }
 
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
     /// What it has logged so far, at all its starts.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).expect("a log is text")

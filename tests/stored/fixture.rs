@@ -107,6 +107,19 @@ pub async fn open(file: &Path) -> SqliteConnection {
     options.connect().await.unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
+/// What a server signs resume tokens with.
+pub async fn secret_in(home: &Home) -> String {
+    const SQL: &str = "select secret from instance";
+    let secret = if let Some(database) = home.database() {
+        let mut connection = PgConnection::connect(database.address()).await.expect("PostgreSQL runs");
+        sqlx::query_scalar(SQL).fetch_one(&mut connection).await
+    } else {
+        let mut connection = open(&home.folder().join(SERVER_FILE)).await;
+        sqlx::query_scalar(SQL).fetch_one(&mut connection).await
+    };
+    secret.expect("a store has a secret")
+}
+
 /// The migrations in a folder, by name and so in their order.
 pub fn migrations(folder: &Path) -> BTreeMap<String, String> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));

@@ -6,7 +6,7 @@
 
 mod device;
 mod dump;
-mod fixture;
+pub mod fixture;
 mod make;
 mod server;
 

@@ -34,7 +34,7 @@ impl fmt::Display for SessionId {
 
 /// The session whose request caused an event. It gets its answer where the others get the push, so that
 /// everything of one log arrives on one socket in the log's order.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Origin {
     /// Which session.
     pub session: SessionId,
@@ -45,7 +45,7 @@ pub struct Origin {
 }
 
 /// What the sessions of some users should hear.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Hint {
     /// Something happened that these users see.
     Event {
@@ -73,6 +73,22 @@ pub enum Hint {
         /// The session that ended its own login; its answer says so.
         except: Option<SessionId>,
     },
+}
+
+/// Without what people write, and what answers them.
+impl fmt::Debug for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event { app, users, event, .. } => {
+                let mut shown = f.debug_struct("Event");
+                shown.field("app", app).field("users", users).field("bytes", &event.len()).finish_non_exhaustive()
+            }
+            Self::Kick { app, user, devices, .. } => {
+                let mut shown = f.debug_struct("Kick");
+                shown.field("app", app).field("user", user).field("devices", devices).finish_non_exhaustive()
+            }
+        }
+    }
 }
 
 /// Hands hints to whoever delivers them in this process.

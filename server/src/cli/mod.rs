@@ -23,14 +23,14 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{Config, ConfigError, Layers};
 use crate::error::Error;
 
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "hongyan-server", version, about = "The Hongyan instant-messaging server", max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Serve until SIGTERM or SIGINT: then nobody is let in, what was read is answered, and clients are sent elsewhere. A
     /// second signal ends it at once; what was acknowledged is stored all the same

@@ -16,7 +16,8 @@ use super::{Failure, say};
 /// 180 days, as the public signers have it in their samples.
 const EXPIRE_S: i64 = 180 * 24 * 60 * 60;
 
-#[derive(Debug, Subcommand)]
+// None of these is for `{:?}`: they hold keys and UserSigs.
+#[derive(Subcommand)]
 pub(super) enum UserSigCommand {
     /// Sign a UserSig and print it
     Sign(SignArgs),
@@ -24,7 +25,7 @@ pub(super) enum UserSigCommand {
     Verify(VerifyArgs),
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(super) struct SignArgs {
     /// The app
     #[arg(long, value_name = "N", value_parser = parse_app)]
@@ -46,7 +47,7 @@ pub(super) struct SignArgs {
     userbuf: Option<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(super) struct VerifyArgs {
     /// The app
     #[arg(long, value_name = "N", value_parser = parse_app)]

@@ -74,7 +74,6 @@ impl Budget {
 }
 
 /// An event that queues hold. It counts as long as one of them does.
-#[derive(Debug)]
 pub(super) struct Charged {
     text: Arc<str>,
     budget: Arc<Budget>,

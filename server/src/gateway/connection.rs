@@ -31,9 +31,6 @@ type Ticket = Pin<Box<dyn Future<Output = Option<String>> + Send>>;
 /// A send that waits for a place in the writer's queue; it ends with its ticket, or with the encoded refusal.
 type Submitting = Pin<Box<dyn Future<Output = Result<Ticket, String>> + Send>>;
 
-/// How much of the method of a request that cannot be done is logged.
-const METHOD_CHARS_LOGGED: usize = 32;
-
 struct Connection {
     gateway: Arc<Gateway>,
     session: Arc<Session>,
@@ -204,8 +201,9 @@ impl Connection {
         if let Err(error) = self.dispatch(&frame, member) {
             let (session, app, user) = (self.session.id.get(), member.caller.app.get(), member.caller.user.as_str());
             let (request, code) = (frame.id, error.code.0);
-            let method = || frame.method.chars().take(METHOD_CHARS_LOGGED).collect::<String>();
-            tracing::debug!(session, app, user.id = user, request, method = ?method(), code, "a request was not read");
+            // Where no method has that name, it may be anything: a text that a broken client put there.
+            let method = (error.code != Code::REST_INVALID_RESOURCE).then_some(frame.method.as_str());
+            tracing::debug!(session, app, user.id = user, request, method, code, "a request was not read");
             self.session.metrics.failed(error.code);
             self.session.reply(encode_reply::<()>(frame.id, &Err(error)));
         }

@@ -7,6 +7,7 @@
 //! queues together is bounded as well ([`super::budget`]): events that already wait can be taken out again.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use hongyan_protocol::frame::{encode_event, encode_push};
@@ -23,7 +24,6 @@ const REPLIES_CONGESTED: usize = 64;
 const REPLY_BYTES_CONGESTED: usize = 3 * PACKET_BYTES_MAX / 2;
 
 /// A frame to be written.
-#[derive(Debug)]
 pub(super) enum OutFrame {
     /// The answer to a request.
     Reply(String),
@@ -37,12 +37,21 @@ pub(super) enum OutFrame {
 }
 
 /// An event that waits.
-#[derive(Debug)]
 pub(super) enum Queued {
     /// One that many may get, and share the bytes of; in want of memory it is left out.
     Shared(Arc<Charged>),
     /// One that the client must not miss, as `frame::encode_event` wrote it.
     Kept(Arc<str>),
+}
+
+/// Without what is in it: what people write, and the tokens of their sessions.
+impl fmt::Debug for OutFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reply(text) => write!(f, "Reply({} bytes)", text.len()),
+            Self::Push { number, event } => write!(f, "Push({number}, {} bytes)", event.text().len()),
+        }
+    }
 }
 
 impl Queued {
