@@ -207,7 +207,7 @@ impl Shared {
             Err(CommitError::Undone(error)) => {
                 // Said once, not for each of the writes that are refused until there is room.
                 if error.is_for_everybody() && !std::mem::replace(&mut group.lacks_room, true) {
-                    tracing::error!(%error, "writes are refused until there is room");
+                    tracing::error!("the disk is full; writes are refused until there is room");
                 }
                 group.abandon(&error).await;
             }

@@ -133,12 +133,14 @@ fn what_cannot_be_read_is_forgotten_with_its_store() {
     let closing = Arc::clone(&dispatcher);
     dispatcher
         .start(move |batch, store| {
-            told.send(batch).unwrap();
-            if store > 0 {
-                return Vec::new();
+            let mut unread = Vec::new();
+            if store == 0 {
+                closing.forget_references();
+                unread.push(EventRef::TotalUnread);
             }
-            closing.forget_references();
-            vec![EventRef::TotalUnread]
+            // Last: what is pushed after it is of the next store.
+            told.send(batch).unwrap();
+            unread
         })
         .unwrap();
     dispatcher.push(EventRef::TotalUnread);
