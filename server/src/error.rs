@@ -17,7 +17,8 @@ pub struct Error {
     context: Cow<'static, str>,
     retry_after_ms: Option<i64>,
     source: Option<Source>,
-    is_conflict: bool,
+    /// What the store said, where it was the store.
+    failure: Option<Failure>,
 }
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -25,7 +26,7 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 impl Error {
     /// A refusal: the caller's fault or bad luck. The caller gets the context as its text.
     pub fn new(code: Code, context: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, context: context.into(), retry_after_ms: None, source: None, is_conflict: false }
+        Self { code, context: context.into(), retry_after_ms: None, source: None, failure: None }
     }
 
     /// A failure of the server itself (70500). The context and the source are for the log; the caller learns nothing
@@ -42,12 +43,28 @@ impl Error {
 
     /// The disk is full: nothing can be written now, and what is asked may be asked again. The store logs it.
     pub(crate) fn no_room() -> Self {
-        Self::new(Code::ACCOUNT_INTERNAL_ERROR, "the server's disk is full; nothing is stored until there is room")
+        let text = "the server's disk is full; nothing is stored until there is room";
+        Self { failure: Some(Failure::NoRoom), ..Self::new(Code::ACCOUNT_INTERNAL_ERROR, text) }
     }
 
     /// Whether the store would answer everybody the same now.
     pub(crate) fn is_for_everybody(&self) -> bool {
-        [Code::ACCOUNT_INTERNAL_ERROR, Code::ACCOUNT_TIMEOUT].contains(&self.code) && !self.is_internal()
+        self.code == Code::ACCOUNT_TIMEOUT || (self.code == Code::ACCOUNT_INTERNAL_ERROR && !self.is_internal())
+    }
+
+    pub(crate) fn is_no_room(&self) -> bool {
+        self.failure == Some(Failure::NoRoom)
+    }
+
+    /// The same for one more of those whom it meets: who may try again still may.
+    pub(crate) fn for_one_more(&self) -> Self {
+        Self {
+            code: self.code,
+            context: self.context.clone(),
+            retry_after_ms: self.retry_after_ms,
+            source: self.source.as_ref().map(|source| source.to_string().into()),
+            failure: self.failure,
+        }
     }
 
     /// Says how long to wait before trying again.
@@ -74,9 +91,14 @@ impl Error {
         self.source.is_some()
     }
 
+    /// Whether each one belongs in the log. What everybody meets while the store is out of reach, the store says once.
+    pub(crate) fn is_fault(&self) -> bool {
+        self.is_internal() && self.code != Code::ACCOUNT_TIMEOUT
+    }
+
     /// Whether another server was in the way, so that the same operation may succeed now.
     pub(crate) fn is_conflict(&self) -> bool {
-        self.is_conflict
+        self.failure == Some(Failure::Conflict)
     }
 
     /// The error and what it comes from, for a log or an operator.
@@ -131,14 +153,15 @@ impl From<InvalidId> for Error {
 /// No room matches on what a database answers: a statement that fails is the server's failure.
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        match Failure::of(&error) {
+        let failure = Failure::of(&error);
+        let converted = match failure {
             Failure::Other => Self::internal("the store failed", error),
             Failure::NoRoom => Self::no_room(),
             Failure::Disconnected => Self::unreachable("the store does not answer", error),
-            Failure::Conflict => {
-                Self { is_conflict: true, ..Self::unreachable("another server holds what this one needs", error) }
-            }
-        }
+            Failure::TooSlow => Self::unreachable("the store took too long", error),
+            Failure::Conflict => Self::unreachable("another server holds what this one needs", error),
+        };
+        Self { failure: Some(failure), ..converted }
     }
 }
 
@@ -151,6 +174,23 @@ mod tests {
         let failure = Error::from(sqlx::Error::Protocol("table secret_of_the_house".into())).context("reading a page");
         assert_eq!(failure.to_wire(), WireError::from(Code::ACCOUNT_INTERNAL_ERROR));
         assert!(std::error::Error::source(&failure).is_some());
+    }
+
+    #[test]
+    fn what_the_store_says_to_everybody_is_not_asked_for_each_alone() {
+        let unreachable = Error::from(sqlx::Error::PoolTimedOut);
+        assert!(unreachable.is_for_everybody() && !unreachable.is_no_room() && !unreachable.is_fault());
+        assert!(Error::no_room().is_for_everybody() && Error::no_room().is_no_room());
+        let fault = Error::from(sqlx::Error::RowNotFound);
+        assert!(!fault.is_for_everybody() && fault.is_fault());
+    }
+
+    #[test]
+    fn who_stood_in_line_behind_a_failure_may_try_again_like_the_first() {
+        let unreachable = Error::from(sqlx::Error::PoolTimedOut).for_one_more();
+        assert_eq!(unreachable.code(), Code::ACCOUNT_TIMEOUT);
+        let conflict = Error { failure: Some(Failure::Conflict), ..Error::unreachable("a row", "is held") };
+        assert!(conflict.for_one_more().is_conflict() && Error::no_room().for_one_more().is_no_room());
     }
 
     #[test]

@@ -22,9 +22,18 @@ const CHUNK_BYTES: usize = 16 * 1024;
 struct Control {
     upstream: String,
     is_gone: watch::Sender<bool>,
+    is_stalled: watch::Sender<bool>,
     /// The next commit reaches the database, and its answer nobody.
     loses_commit: AtomicBool,
     lost_commits: watch::Sender<u64>,
+}
+
+impl Control {
+    /// Waits while nothing is passed on.
+    async fn flows(&self) {
+        let mut stalled = self.is_stalled.subscribe();
+        stalled.wait_for(|is_stalled| !is_stalled).await.expect("the sender is in here");
+    }
 }
 
 /// The proxy, which ends with all its connections when dropped.
@@ -48,6 +57,7 @@ impl DatabaseProxy {
         let control = Arc::new(Control {
             upstream,
             is_gone: watch::Sender::new(false),
+            is_stalled: watch::Sender::new(false),
             loses_commit: AtomicBool::new(false),
             lost_commits: watch::Sender::new(0),
         });
@@ -64,8 +74,14 @@ impl DatabaseProxy {
         self.control.is_gone.send_replace(true);
     }
 
+    /// Keeps all connections and takes new ones, and passes nothing on: a database that is gone and did not say so.
+    pub fn stall(&self) {
+        self.control.is_stalled.send_replace(true);
+    }
+
     pub fn give_back(&self) {
         self.control.is_gone.send_replace(false);
+        self.control.is_stalled.send_replace(false);
     }
 
     /// Passes the next commit on, waits for its answer, keeps it back, and takes the database away.
@@ -115,6 +131,7 @@ async fn to_database(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, control: &Co
         if is_commit && control.loses_commit.swap(false, Ordering::SeqCst) {
             is_commit_lost.store(true, Ordering::SeqCst);
         }
+        control.flows().await;
         if to.write_all(&chunk[..count]).await.is_err() {
             return;
         }
@@ -129,6 +146,7 @@ async fn to_server(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, control: &Cont
             control.lost_commits.send_modify(|count| *count += 1);
             return;
         }
+        control.flows().await;
         if to.write_all(&chunk[..count]).await.is_err() {
             return;
         }

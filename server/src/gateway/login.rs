@@ -174,7 +174,7 @@ async fn finish(work: impl Future<Output = Result<Opened, Error>> + Send + 'stat
 fn log_refusal(session: SessionId, peer: &Peer, asking: &Asking, error: &Error) {
     let (session, address, code) = (session.get(), peer.address(), error.code().0);
     let (app, user) = (asking.app.map(SdkAppId::get), asking.user.as_ref().map(UserId::as_str));
-    if error.is_internal() {
+    if error.is_fault() {
         let source = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
         tracing::error!(session, %address, app, user.id = user, code, %error, source, "a login failed");
     } else if error.code().is_retryable() || matches!(error.code(), Code::BAD_JSON | Code::PACKET_TOO_LARGE) {

@@ -88,11 +88,11 @@ pub(super) fn encode_answer<R: Serialize>(
 fn log_failure(method: &'static str, caller: &Caller, begun: Instant, error: &Error) {
     let (app, user, code) = (caller.app.get(), caller.user.as_str(), error.code().0);
     let duration_ms = begun.elapsed().as_millis();
-    if error.is_internal() {
+    if error.is_fault() {
         let source = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
         tracing::error!(method, app, user.id = user, code, duration_ms, %error, source, "a request failed");
     } else {
-        tracing::debug!(method, app, user.id = user, code, duration_ms, "a request was refused");
+        tracing::debug!(method, app, user.id = user, code, duration_ms, %error, "a request was refused");
     }
 }
 

@@ -6,7 +6,7 @@
 //! * `{rows $3 as r(log bigint, user_id text)}`: rows that are bound as one, joined like a table. SQLite reads them
 //!   from one JSON array, PostgreSQL from an array a column, so that their parameter is the last.
 //! * `{for update of l}`: the rows stay as they are until the commit. SQLite has one writer at a time and needs no word.
-//! * `{begin}`: opens a transaction that writes.
+//! * `{begin}`: opens a transaction that writes. On PostgreSQL it says how, whatever the database has by default.
 
 /// One text of a room, as each engine wants it.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ fn expand(fragment: &str) -> [String; 2] {
         return [String::new(), fragment.to_owned()];
     }
     if fragment == "begin" {
-        return ["begin immediate".to_owned(), "begin".to_owned()];
+        return ["begin immediate".to_owned(), "begin isolation level read committed, read write".to_owned()];
     }
     let rows = fragment.strip_prefix("rows $").and_then(expand_rows);
     rows.expect("a fragment is one of those above")

@@ -9,6 +9,8 @@ pub(crate) enum Failure {
     Conflict,
     /// The connection is gone, and with it whatever was not committed.
     Disconnected,
+    /// The engine ended the statement for its length. It would take as long for anybody.
+    TooSlow,
     /// The disk is full: nothing was written.
     NoRoom,
     /// Whoever asked, or the store, is at fault.
@@ -18,6 +20,12 @@ pub(crate) enum Failure {
 /// PostgreSQL's codes for: could not serialise, deadlock, a lock that did not come in time; and for a key that is there
 /// already, because a room looks before it inserts.
 const CONFLICTS: [&str; 4] = ["40001", "40P01", "55P03", "23505"];
+
+/// PostgreSQL's code for a statement that took too long.
+const POSTGRES_CANCELED: &str = "57014";
+
+/// Its code for a transaction that may only read: the other side is no longer the one that writes.
+const POSTGRES_READ_ONLY: &str = "25006";
 
 /// What the engines call a full disk.
 const SQLITE_FULL: &str = "13";
@@ -30,6 +38,8 @@ impl Failure {
             sqlx::Error::Database(error) => match error.try_downcast_ref::<PgDatabaseError>() {
                 Some(error) if matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic) => Self::Disconnected,
                 Some(error) if CONFLICTS.contains(&error.code()) => Self::Conflict,
+                Some(error) if error.code() == POSTGRES_READ_ONLY => Self::Disconnected,
+                Some(error) if error.code() == POSTGRES_CANCELED => Self::TooSlow,
                 Some(error) if error.code() == POSTGRES_DISK_FULL => Self::NoRoom,
                 None if error.code().is_some_and(|code| code == SQLITE_FULL) => Self::NoRoom,
                 _ => Self::Other,

@@ -48,7 +48,7 @@ const TURN_WAIT_MAX: Duration = Duration::from_secs(30);
 /// How long the store may take to prove that it reads and writes.
 const CHECK_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// How often an operation is tried that other servers are in the way of.
+/// How often an operation is tried that other servers are in the way of, and no longer than one waits for its turn.
 const ATTEMPTS_MAX: usize = 100;
 
 /// Where a store is.
@@ -88,8 +88,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens a store. In a folder, which is made for its owner alone where it is missing, a server may be running; then its
-    /// tables must be of this version.
+    /// Opens a store. A server may be running on it, in a folder too, which is made for its owner alone where it is missing;
+    /// then its tables must be of this version.
     pub async fn open(place: &Place, clock: Clock) -> Result<Self, Error> {
         Self::open_with(place, clock, None, &Metrics::default()).await
     }
@@ -116,7 +116,7 @@ impl Store {
                 (Connection::from(writer), None, Readers::Sqlite(readers))
             }
             Place::Postgres(options) => {
-                let (source, writer, backend, readers) = postgres::open(options).await?;
+                let (source, writer, backend, readers) = postgres::open(options, lock).await?;
                 (Connection::from(writer), Some((source, backend)), Readers::Postgres(readers))
             }
         };
@@ -184,12 +184,16 @@ impl Store {
     where
         F: Future<Output = Result<T, Error>>,
     {
+        let begun_ms = self.clock.monotonic_ms();
+        let is_in_time = || u128::from(self.clock.monotonic_ms() - begun_ms) < TURN_WAIT_MAX.as_millis();
         let mut attempts = 1;
         loop {
             match operation(self.begin().await?).await {
-                Err(error) if error.is_conflict() && attempts < ATTEMPTS_MAX => {
+                Err(error) if error.is_conflict() && attempts < ATTEMPTS_MAX && is_in_time() => {
                     tracing::debug!(attempts, %error, "an operation is run again");
-                    self.writer.settle().await;
+                    if self.clock.timeout(TURN_WAIT_MAX, self.writer.settle()).await.is_err() {
+                        return Err(error);
+                    }
                     attempts += 1;
                 }
                 outcome => return outcome,
@@ -236,7 +240,7 @@ impl Store {
         self.committer.close().await;
         match &self.readers {
             Readers::Sqlite(readers) => readers.close().await,
-            Readers::Postgres(readers) => readers.close().await,
+            Readers::Postgres(readers) => postgres::close(readers).await,
         }
     }
 }
@@ -245,5 +249,18 @@ impl Store {
 #[path = "../../../tests/harness/database.rs"]
 #[expect(dead_code, reason = "the end-to-end tests use more of it")]
 pub(crate) mod database;
+#[cfg(test)]
+#[path = "../../../tests/harness/database_proxy.rs"]
+#[expect(dead_code, reason = "the end-to-end tests use more of it")]
+mod database_proxy;
+#[cfg(test)]
+#[path = "../../../tests/harness/net.rs"]
+#[expect(dead_code, reason = "the end-to-end tests use more of it")]
+mod net;
+#[cfg(test)]
+#[path = "../../../tests/harness/wait.rs"]
+#[expect(dead_code, reason = "the end-to-end tests use more of it")]
+mod wait;
+
 #[cfg(test)]
 mod tests;

@@ -6,10 +6,13 @@
 
 use std::time::Duration;
 
+use hongyan_protocol::codes::Code;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, Postgres};
 use sqlx::{ConnectOptions, Connection as _, Transaction};
 
+use super::FolderLock;
+use super::connection::{Line, closed, timed_out};
 use super::failure::Failure;
 use crate::error::Error;
 
@@ -31,11 +34,17 @@ const LOCK_WAIT: &str = "100ms";
 /// After which PostgreSQL ends a writer that has gone silent with rows held, so that the other servers go on.
 const SILENCE_MAX: &str = "10s";
 
-/// How long a statement of the writer may take.
+/// How long a statement may take.
 const STATEMENT_WAIT_MAX: &str = "30s";
+
+/// How long a reader that was used may take to show that it can be used again.
+const PING_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// How often a new writer looks whether the one before it is gone.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+const BEHIND: &str = "the database has tables of an older version, on which servers may be running; the server of this \
+                      version changes them when it starts";
 
 /// A view of the store, all statements of a reader in it.
 const BEGIN_READING: &str = "begin isolation level repeatable read, read only";
@@ -52,8 +61,19 @@ pub(super) struct Backend {
     started: String,
 }
 
-/// Opens a database and makes its tables.
-pub(super) async fn open(options: &PgConnectOptions) -> Result<(Source, PgConnection, Backend, PgPool), Error> {
+/// How the database is set up.
+#[derive(sqlx::FromRow)]
+struct Setup {
+    is_standby: bool,
+    is_lazy: bool,
+    is_unsafe: bool,
+}
+
+/// Opens a database. Its tables are made where there are none, and changed by the server that opens it.
+pub(super) async fn open(
+    options: &PgConnectOptions,
+    lock: Option<&FolderLock>,
+) -> Result<(Source, PgConnection, Backend, PgPool), Error> {
     let options = options.clone().application_name("hongyan-server");
     let of_writer = options.clone().options([
         ("lock_timeout", LOCK_WAIT),
@@ -62,6 +82,9 @@ pub(super) async fn open(options: &PgConnectOptions) -> Result<(Source, PgConnec
     ]);
     // Without the writer's limits: whoever starts second waits until the tables are made.
     let mut connection = connect_with(&options).await.map_err(|error| opening(&options, error))?;
+    if lock.is_none() && is_behind(&mut connection).await? {
+        return Err(Error::new(Code::ACCOUNT_INTERNAL_ERROR, BEHIND));
+    }
     MIGRATIONS.run(&mut connection).await.map_err(|error| opening(&options, error))?;
     connection.close().await.map_err(|error| opening(&options, error))?;
     let source = Source { writer: of_writer };
@@ -71,25 +94,49 @@ pub(super) async fn open(options: &PgConnectOptions) -> Result<(Source, PgConnec
         .acquire_timeout(READER_WAIT_MAX)
         // The first statement shows it as well: see `read`.
         .test_before_acquire(false)
-        .connect_lazy_with(options);
+        // One that went silent is not waited for, nor asked again.
+        .after_release(|connection, _| Box::pin(is_free(connection)))
+        .connect_lazy_with(options.options([("statement_timeout", STATEMENT_WAIT_MAX)]));
     Ok((source, writer, backend, readers))
 }
 
 async fn connect_with(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
     let connected = tokio::time::timeout(CONNECT_WAIT_MAX, options.connect()).await;
-    connected.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+    connected.unwrap_or_else(|_| Err(timed_out()))
+}
+
+/// Whether a database has tables of an older version, on which servers of that version may be running.
+async fn is_behind(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let is_made: bool =
+        sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&mut *connection).await?;
+    if !is_made {
+        return Ok(false);
+    }
+    let applied: Vec<i64> =
+        sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(connection).await?;
+    Ok(MIGRATIONS.iter().any(|migration| !applied.contains(&migration.version)))
+}
+
+async fn is_free(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let heard = tokio::time::timeout(PING_WAIT_MAX, connection.ping()).await;
+    heard.unwrap_or_else(|_| Err(timed_out())).map(|()| true)
 }
 
 impl Source {
     /// A connection for the writer. One that was lost before it is ended first: a commit on its way there is over then, one
     /// way or the other, and what this connection reads shows which.
     pub(super) async fn connect(&self, lost: Option<&Backend>) -> Result<(PgConnection, Backend), sqlx::Error> {
+        Line::default().hear(self.connect_after(lost)).await
+    }
+
+    async fn connect_after(&self, lost: Option<&Backend>) -> Result<(PgConnection, Backend), sqlx::Error> {
         let mut connection = connect_with(&self.writer).await?;
         if let Some(lost) = lost {
             while end(&mut connection, lost).await? {
                 tokio::time::sleep(LOOK_INTERVAL).await;
             }
         }
+        prepare(&mut connection).await?;
         let backend = sqlx::query_as(
             "select pid, backend_start::text as started
              from pg_stat_activity
@@ -99,6 +146,28 @@ impl Source {
         .await?;
         Ok((connection, backend))
     }
+}
+
+/// Sees to it that what is committed stays.
+async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let setup: Setup = sqlx::query_as(
+        "select pg_is_in_recovery() as is_standby,
+                current_setting('synchronous_commit') = 'off' as is_lazy,
+                current_setting('fsync') = 'off' as is_unsafe",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    if setup.is_standby {
+        return Err(sqlx::Error::Io(std::io::Error::other("it is a standby, which nobody can write to")));
+    }
+    if setup.is_lazy {
+        // Acknowledged means durable. Where more is asked for than this, it stays.
+        sqlx::query("set synchronous_commit = on").execute(connection).await?;
+    }
+    if setup.is_unsafe {
+        tracing::warn!("PostgreSQL runs with fsync = off: a crash of its machine loses what was acknowledged");
+    }
+    Ok(())
 }
 
 /// Ends a backend; says whether it was still there.
@@ -119,11 +188,23 @@ async fn end(connection: &mut PgConnection, backend: &Backend) -> Result<bool, s
 pub(super) async fn read(readers: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
     let mut attempts = 0;
     loop {
-        match readers.begin_with(BEGIN_READING).await {
+        let begun = tokio::time::timeout(READER_WAIT_MAX, readers.begin_with(BEGIN_READING)).await;
+        match begun.map_err(|_| timed_out())? {
             Err(error @ sqlx::Error::PoolTimedOut) => return Err(error),
             Err(error) if Failure::of(&error) == Failure::Disconnected && attempts < READERS_COUNT_MAX => attempts += 1,
             outcome => return outcome,
         }
+    }
+}
+
+/// Closes the readers. Those that are silent are left behind.
+pub(super) async fn close(readers: &PgPool) {
+    let closing = async {
+        readers.close().await;
+        Ok(())
+    };
+    if let Err(error) = closed(closing).await {
+        tracing::warn!(%error, "closing the store's readers");
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+mod outage;
 mod shared;
 
 use std::future::Future;
@@ -231,6 +232,19 @@ async fn a_closed_store_refuses_writes_and_has_kept_what_was_acknowledged() {
     assert!(store.begin().await.is_err());
     let store = open(folder.path()).await;
     assert_eq!((notes(&store).await, store.instance()), (vec![7], instance));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_turn_of_the_committer_does_not_wait_for_one_that_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    wait::within("a turn", store.writer.settle()).await;
+    let waiting = store.writer.settle();
+    tokio::pin!(waiting);
+    assert!(std::future::poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context).is_pending())).await);
+    store.close().await;
+    wait::within("the end of waiting", waiting).await;
+    wait::within("nothing", store.writer.settle()).await;
 }
 
 #[tokio::test]

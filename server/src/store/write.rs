@@ -95,8 +95,8 @@ pub(crate) struct Shared {
     /// fair, so that the committer gets its turn behind those who came before.
     group: Arc<Mutex<Group>>,
     work: Arc<Notify>,
-    /// Raised by each turn of the committer.
-    turns: watch::Sender<u64>,
+    /// Raised by each turn of the committer; nothing once it is closed.
+    turns: watch::Sender<Option<u64>>,
     doubts: watch::Sender<u64>,
     failed: watch::Sender<bool>,
     sync_time: Arc<SyncTime>,
@@ -124,7 +124,7 @@ impl Shared {
         let shared = Arc::new(Self {
             group: Arc::new(Mutex::new(group)),
             work: Arc::new(Notify::new()),
-            turns: watch::Sender::new(0),
+            turns: watch::Sender::new(Some(0)),
             doubts: watch::Sender::new(0),
             failed,
             sync_time,
@@ -137,7 +137,7 @@ impl Shared {
                 loop {
                     shared.work.notified().await;
                     shared.commit_group(&mut *shared.group.lock().await).await;
-                    shared.turns.send_modify(|turns| *turns += 1);
+                    shared.turns.send_modify(|turns| *turns = turns.map(|turns| turns + 1));
                     shared.reconnect().await;
                 }
             }
@@ -153,12 +153,16 @@ impl Shared {
         self.doubts.subscribe()
     }
 
-    /// Waits until what stood in line is committed, and so no row is held by this server.
+    /// Waits until what stood in line is committed, and so no row is held by this server; or until nobody commits any more.
     pub(super) async fn settle(&self) {
-        let mut turns = self.turns.subscribe();
+        let (mut turns, mut failed) = (self.turns.subscribe(), self.failed());
+        let before = *turns.borrow_and_update();
         self.work.notify_one();
-        // The sender is in here.
-        let _ = turns.changed().await;
+        // The senders are in here.
+        tokio::select! {
+            _ = turns.wait_for(|turns| turns.is_none() || *turns != before) => {}
+            _ = failed.wait_for(|has_failed| *has_failed) => {}
+        }
     }
 
     /// To be held by a task that everybody waits for.
@@ -206,7 +210,7 @@ impl Shared {
             }
             Err(CommitError::Undone(error)) => {
                 // Said once, not for each of the writes that are refused until there is room.
-                if error.is_for_everybody() && !std::mem::replace(&mut group.lacks_room, true) {
+                if error.is_no_room() && !std::mem::replace(&mut group.lacks_room, true) {
                     tracing::error!("the disk is full; writes are refused until there is room");
                 }
                 group.abandon(&error).await;
@@ -277,8 +281,8 @@ async fn commit(connection: &mut Connection) -> Result<(), CommitError> {
             (sqlx::query("commit").execute(connection).await.map(drop), |error| Failure::of(error) == Failure::NoRoom)
         }
         // One message there and one back.
-        Engine::Postgres(connection) => {
-            (sqlx::raw_sql("commit").execute(connection).await.map(drop), failure::is_undone)
+        Engine::Postgres(connection, line) => {
+            (line.hear(sqlx::raw_sql("commit").execute(connection)).await.map(drop), failure::is_undone)
         }
     };
     outcome.map_err(|error| {
@@ -293,7 +297,7 @@ async fn roll_back(connection: &mut Connection) -> Result<(), Error> {
     let outcome = match connection.engine() {
         Engine::Sqlite(connection) => sqlx::query("rollback").execute(connection).await.map(drop),
         // Without a transaction it says so, and that is no error.
-        Engine::Postgres(connection) => sqlx::query("rollback").execute(connection).await.map(drop),
+        Engine::Postgres(connection, line) => line.hear(sqlx::query("rollback").execute(connection)).await.map(drop),
     };
     match outcome {
         Err(error) if !is_without_transaction(&error) => Err(error.into()),
@@ -341,7 +345,14 @@ impl Group {
     /// Opens a transaction. Where it fails, what there is of it goes before the next one.
     async fn open(&mut self, sync_time: &SyncTime) -> Result<(), Error> {
         self.state = State::Opening;
-        execute!(self.connection(), "{begin}")?;
+        if let Err(error) = execute!(self.connection(), "{begin}") {
+            // PostgreSQL has nothing to wait for here: it is gone, or it is no longer the one that writes.
+            if self.origin.is_some() {
+                self.break_off("opening a transaction", &error);
+                return Err(Error::unreachable("opening a transaction", error));
+            }
+            return Err(error);
+        }
         if sync_time.is_look_due() {
             sync_time.set_looked(instance::read_sync_time(self.connection()).await?);
         }
@@ -396,16 +407,11 @@ impl Group {
         for waiting in self.waiting.drain(..) {
             let failure = match self.state {
                 State::Lost => Error::unreachable("committing", error.to_string()),
-                _ => for_one_more(error),
+                _ => error.for_one_more(),
             };
             let _ = waiting.done.send(Err(failure));
         }
     }
-}
-
-/// An error for each of those whom it meets. What a failure of the server comes from is logged once.
-fn for_one_more(error: &Error) -> Error {
-    if error.is_internal() { Error::internal("committing", error.to_string()) } else { error.to_wire().into() }
 }
 
 fn stopped() -> Error {
@@ -420,6 +426,7 @@ impl Committer {
             self.shared.commit_group(&mut group).await;
         }
         group.state = State::Over;
+        self.shared.turns.send_replace(None);
         if let Some(connection) = group.connection.take()
             && let Err(error) = connection.close().await
         {
