@@ -226,6 +226,39 @@ fn store_of(device: &Device) -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_can_never_be_read_keeps_nothing_else_from_listeners_and_has_the_store_rebuilt() {
+    let server = TestServer::start().await;
+    let bob = server.device("bob").login().await;
+    let door = Arc::new(Door::default());
+    let inside = Arc::new(AtomicUsize::new(0));
+    let (waiting, entered) = (Arc::clone(&door), Arc::clone(&inside));
+    let _ = bob.client.messages().add_advanced_msg_listener(Arc::new(OnMessages(move |_| {
+        entered.fetch_add(1, Ordering::SeqCst);
+        waiting.pass();
+    })));
+    let (mut alice, mut carol) = (server.wire("alice").await, server.wire("carol").await);
+    alice.send_text(&to_user("bob"), "1").await.unwrap();
+    eventually("the call", async || if inside.load(Ordering::SeqCst) == 1 { Ok(()) } else { Err("not yet") }).await;
+    alice.send_text(&to_user("bob"), "2").await.unwrap();
+    carol.send_text(&to_user("bob"), "3").await.unwrap();
+    eventually("all in the store", async || {
+        let unread = (bob.unread(&c2c("alice")).await, bob.unread(&c2c("carol")).await);
+        if unread == (2, 1) { Ok(()) } else { Err(unread) }
+    })
+    .await;
+
+    let file = store_of(&bob);
+    let mut store = SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
+    let spoilt = sqlx::query("update message set nick = x'ff' where sender = 'alice' and anchor_seq = 2");
+    assert_eq!(spoilt.execute(&mut store).await.unwrap().rows_affected(), 1);
+    door.open();
+    assert_eq!(bob.heard.wait_for_texts(2).await, ["1", "3"]);
+    carol.send_text(&to_user("bob"), "4").await.unwrap();
+    assert_eq!(bob.heard.wait_for_texts(3).await, ["1", "3", "4"], "nothing waits for it");
+    assert!(file.with_file_name("damaged").exists(), "the store is rebuilt when it is next opened");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_for_a_while_is_told_when_it_can() {
     let server = TestServer::start().await;
     let bob = server.device("bob").login().await;

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::sync::{Arc, Weak};
 
+use hongyan_protocol::codes::Code;
 use hongyan_protocol::ids::{MessageId, Seq, SeqRange};
 use tracing::{Dispatch, error};
 
@@ -74,8 +75,14 @@ impl Source<'_> {
     }
 }
 
-/// The store could not be read: what was to be told of waits again.
-struct Unread;
+/// The store could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unread {
+    /// What was to be told of waits again: a full or a busy disk heals.
+    Now,
+    /// It will not be told of: waiting would hold up everybody else for nothing.
+    Ever,
+}
 
 fn deliver(source: &Source<'_>, batch: Batch) -> Vec<EventRef> {
     match batch {
@@ -101,9 +108,9 @@ fn deliver(source: &Source<'_>, batch: Batch) -> Vec<EventRef> {
     Vec::new()
 }
 
-/// Tells of things page by page; gives the events of those pages that could not be read.
+/// Tells of things page by page; gives the events of those pages that could not be read now.
 fn left<T>(things: &[T], tell: impl Fn(&[T]) -> Result<(), Unread>, event: impl Fn(&T) -> EventRef) -> Vec<EventRef> {
-    things.chunks(PAGE_MAX).filter(|page| tell(page).is_err()).flatten().map(event).collect()
+    things.chunks(PAGE_MAX).filter(|page| tell(page) == Err(Unread::Now)).flatten().map(event).collect()
 }
 
 fn connection(source: &Source<'_>, event: &ConnectionEvent) {
@@ -131,8 +138,8 @@ fn self_info(source: &Source<'_>) -> Result<(), Unread> {
     Ok(())
 }
 
-/// Messages of several conversations go together, those of one in its order: after what could not be read of one, no more
-/// of it is told.
+/// Messages of several conversations go together, those of one in its order: after what cannot be read now of one, no
+/// more of it is told.
 fn new_messages(source: &Source<'_>, conversations: Vec<(ConversationRow, Vec<SeqRange>)>) -> Vec<EventRef> {
     let mut unread = Vec::new();
     if source.listeners().message.is_empty() {
@@ -159,15 +166,15 @@ fn tell_new(source: &Source<'_>, messages: Vec<Message>) {
     }
 }
 
-/// Adds the messages of a range, and tells of them whenever there are enough; where the store cannot be read, gives the
-/// rest of the range.
+/// Adds the messages of a range, and tells of them whenever there are enough; where the store cannot be read now, gives
+/// the rest of the range.
 fn read_range(
     source: &Source<'_>,
     conversation: ConversationRow,
     mut range: SeqRange,
     messages: &mut Vec<Message>,
 ) -> Result<(), SeqRange> {
-    while let Some(next) = read_page(source, conversation, range, messages).map_err(|Unread| range)? {
+    while let Some(next) = read_page(source, conversation, range, messages).map_err(|_| range)? {
         range.from = next;
         if messages.len() >= PAGE_MAX {
             tell_new(source, std::mem::take(messages));
@@ -176,7 +183,8 @@ fn read_range(
     Ok(())
 }
 
-/// Adds as many messages as there is room for; gives where the next page begins, nothing at the end.
+/// Adds as many messages as there is room for; gives where the next page begins, nothing at the end. A page that cannot
+/// be read for good is passed over.
 fn read_page(
     source: &Source<'_>,
     conversation: ConversationRow,
@@ -187,7 +195,10 @@ fn read_page(
         return Ok(None);
     }
     let limit = u32::try_from(PAGE_MAX.saturating_sub(messages.len())).unwrap_or(0).max(1);
-    let page = read(source, |local| async move { local.new_messages(conversation, range, limit).await })?;
+    let page = match read(source, |local| async move { local.new_messages(conversation, range, limit).await }) {
+        Err(Unread::Ever) => return Ok(Seq::parse(range.from.get().saturating_add(limit.into())).ok()),
+        page => page?,
+    };
     let Some(last) = page.as_ref().and_then(|page| page.last()) else { return Ok(None) };
     let last = Seq::parse(last.seq).ok().filter(|last| *last >= range.from);
     messages.extend(page.into_iter().flatten());
@@ -232,14 +243,22 @@ fn total_unread(source: &Source<'_>) -> Result<(), Unread> {
     Ok(())
 }
 
-/// Reads from the store that is open; nothing where none is.
+/// Reads from the store that is open; nothing where none is. A damaged one is rebuilt the next time it is opened.
 fn read<T, F>(source: &Source<'_>, read: impl FnOnce(Arc<Local>) -> F) -> Result<Option<T>, Unread>
 where
     F: Future<Output = Result<T, ImError>>,
 {
     let Some(local) = source.find_local() else { return Ok(None) };
-    runtime::block_on(read(local)).map(Some).map_err(|failure| {
-        error!(code = failure.code().0, detail = failure.detail(), "events wait: they could not be read for listeners");
-        Unread
-    })
+    let failure = match runtime::block_on(read(Arc::clone(&local))) {
+        Ok(found) => return Ok(Some(found)),
+        Err(failure) => failure,
+    };
+    local.store.note(&failure);
+    let (code, detail) = (failure.code(), failure.detail());
+    if code == Code::DATABASE_FAILED {
+        error!(code = code.0, detail, "events are lost: the store is damaged, and is rebuilt when it is next opened");
+        return Err(Unread::Ever);
+    }
+    error!(code = code.0, detail, "events wait: they could not be read for listeners");
+    Err(Unread::Now)
 }

@@ -23,7 +23,8 @@ impl From<sqlx::Error> for ImError {
             },
             sqlx::Error::Io(_) => Code::IO_FAILED,
             sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Code::NOT_INITIALIZED,
-            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Code::DATABASE_OPERATION_FAILED,
+            // A row that is not as it was written.
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Code::DATABASE_FAILED,
             _ => Code::DATABASE_OPERATION_FAILED,
         };
         Self::new(code, format!("local database: {error}"))
