@@ -17,8 +17,10 @@ pub(crate) struct Address {
     pub(crate) port: u16,
     /// Of the WebSocket.
     pub(crate) url: String,
-    /// Nothing where plain text is spoken.
+    /// Whom to expect under TLS; nothing where plain text is spoken.
     pub(crate) tls_name: Option<ServerName<'static>>,
+    /// See [`Self::name`].
+    name: String,
 }
 
 const HTTP_PORT: u16 = 80;
@@ -29,16 +31,17 @@ impl Address {
     pub(crate) fn parse(server_url: &str, is_insecure_allowed: bool) -> Result<Self, ImError> {
         let invalid = |what: &str| ImError::new(Code::INVALID_PARAMETERS, format!("the server's address {what}"));
         let uri: Uri = server_url.trim_end_matches('/').parse().map_err(|_| invalid("is not https://host:port"))?;
-        let (scheme, default_port, is_tls) = match uri.scheme_str() {
+        let (scheme, default_port, is_tls) = match uri.scheme_str().map(str::to_ascii_lowercase).as_deref() {
             Some("https" | "wss") => ("wss", HTTPS_PORT, true),
             Some("http" | "ws") => ("ws", HTTP_PORT, false),
             _ => return Err(invalid("does not begin with https:// or http://")),
         };
         let authority = uri.authority().ok_or_else(|| invalid("names no host"))?;
-        if authority.as_str().contains('@') || uri.query().is_some() {
+        let shown = authority.as_str().to_ascii_lowercase();
+        if shown.contains('@') || uri.query().is_some() {
             return Err(invalid("holds more than scheme, host, port and path"));
         }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
         if host.is_empty() {
             return Err(invalid("names no host"));
         }
@@ -53,12 +56,19 @@ impl Address {
         let tls_name = is_tls.then(named).transpose()?;
         let path = uri.path().trim_end_matches('/');
         let port = authority.port_u16().unwrap_or(default_port);
-        Ok(Self { url: format!("{scheme}://{authority}{path}/v1/ws"), tls_name, host, port })
+        Ok(Self {
+            url: format!("{scheme}://{shown}{path}/v1/ws"),
+            name: format!("{host}:{port}{path}"),
+            tls_name,
+            host,
+            port,
+        })
     }
 
-    /// The name under which what came from this server is stored.
+    /// The name under which what came from this server is stored: the same however its address is spelled, and whether or
+    /// not TLS is spoken.
     pub(crate) fn name(&self) -> &str {
-        &self.url
+        &self.name
     }
 }
 
@@ -95,6 +105,22 @@ mod tests {
         assert_eq!((address.host.as_str(), address.port), ("2001:db8::1", 8443));
         assert_eq!(address.tls_name, Some(ServerName::try_from("2001:db8::1").unwrap()));
         assert_eq!(Address::parse("http://127.0.0.1", false).unwrap().tls_name, None);
+    }
+
+    #[test]
+    fn one_server_has_one_name_however_its_address_is_spelled() {
+        let name = |url: &str| Address::parse(url, true).unwrap().name().to_owned();
+        for url in ["https://im.example.org:443", "HTTPS://IM.Example.ORG/", "wss://im.example.org"] {
+            assert_eq!(name(url), name("https://im.example.org"), "{url}");
+        }
+        assert_eq!(name("http://127.0.0.1:8080"), name("https://127.0.0.1:8080"));
+        assert_eq!(name("http://[2001:DB8::1]"), name("http://[2001:db8::1]:80"));
+        for url in
+            ["http://im.example.org", "https://im.example.org:8443", "https://im.example.org/im", "https://a.org"]
+        {
+            assert_ne!(name(url), name("https://im.example.org"), "{url}");
+        }
+        assert_ne!(name("https://a.org/im"), name("https://a.org/IM"), "a path is not spelled in two ways");
     }
 
     #[test]

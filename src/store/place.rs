@@ -75,8 +75,8 @@ fn is_free(locked: Result<(), TryLockError>) -> Result<bool, ImError> {
 
 impl Place {
     /// Makes the folder and takes its lock.
-    pub(super) fn claim(data_folder: &Path, server_url: &str, app: SdkAppId, user: &UserId) -> Result<Self, ImError> {
-        let server = escape(server_url.trim_end_matches('/'));
+    pub(super) fn claim(data_folder: &Path, server: &str, app: SdkAppId, user: &UserId) -> Result<Self, ImError> {
+        let server = escape(server);
         if server.len() > NAME_BYTES_MAX {
             return Err(ImError::new(Code::INVALID_PARAMETERS, "the server's address is too long"));
         }
