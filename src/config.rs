@@ -30,11 +30,12 @@ pub struct ClientConfig {
     /// way can read and change what passes.
     pub is_insecure_allowed: bool,
     /// Certificates in PEM, one or several, that the server's may lead to beside those that browsers trust: an
-    /// authority of one's own. Empty for none.
+    /// authority of one's own. Empty for none. 6017 beside an `http` address, which shows no certificate.
     pub extra_root_certificates: String,
     /// The only keys that are trusted, where there are any: each the SHA-256 of a SubjectPublicKeyInfo, in base64.
     /// Beside all that is asked of a certificate otherwise, one key of its verified chain must be among them: the
     /// server's own, one between, or the root's. Pin a second one for the day on which the first is replaced.
+    /// 6017 beside an `http` address.
     pub public_key_pins: Vec<String>,
 }
 
@@ -102,14 +103,23 @@ impl Settings {
         if config.data_folder.is_empty() {
             return Err(ImError::new(Code::INVALID_PARAMETERS, "the data folder has no name"));
         }
+        let server = Address::parse(&config.server_url, config.is_insecure_allowed)?;
+        let trust = Trust::read(&config.extra_root_certificates, &config.public_key_pins)?;
+        // Whoever names keys must not find out on the way that nobody looked at them.
+        if server.tls_name.is_none() && !trust.is_empty() {
+            return Err(ImError::new(
+                Code::INVALID_PARAMETERS,
+                "extra roots and pins need a server's address that begins with https://",
+            ));
+        }
         Ok(Self {
             sdk_app_id: SdkAppId::parse(config.sdk_app_id)
                 .map_err(|error| ImError::new(Code::INVALID_PARAMETERS, error.what))?,
-            server: Address::parse(&config.server_url, config.is_insecure_allowed)?,
+            server,
             data_folder: PathBuf::from(config.data_folder),
             platform: config.platform,
             log_level: config.log_level,
-            trust: Trust::read(&config.extra_root_certificates, &config.public_key_pins)?,
+            trust,
         })
     }
 }

@@ -17,7 +17,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::harness::certificates::{Authority, Pair};
+use crate::harness::certificates::{Authority, Pair, p384_key, rsa_key};
 use crate::harness::device::Device;
 use crate::harness::net;
 use crate::harness::recorder::Heard;
@@ -51,7 +51,7 @@ async fn server_with(host: IpAddr, pair: &Pair) -> TestServer {
 async fn is_refused(device: Device, why: &str) {
     let error = device.login_with(&device.app().sign(device.user())).await.expect_err("it is not trusted");
     assert_eq!(error.code().0, NOT_TRUSTED, "{error}");
-    assert!(!error.is_retryable());
+    assert!(error.is_retryable(), "another network may show another certificate");
     assert!(error.detail().contains(why), "{} should say: {why}", error.detail());
     device.heard.wait_for_one("a failed connection", |heard| matches!(heard, Heard::ConnectFailed(NOT_TRUSTED))).await;
     assert_eq!(device.client.login_status(), LoginStatus::NotLoggedIn);
@@ -116,8 +116,28 @@ async fn a_certificate_of_nobody_who_is_trusted_is_refused() {
     is_refused(server.device("alice").open(), "no trusted root stands behind it").await;
     // The name alone makes no authority.
     is_refused(server.device("alice").trusting(&other).open(), "no trusted root stands behind it").await;
-    is_refused(server.device("alice").trusting(&Authority::new("our own")).open(), "").await;
+    is_refused(server.device("alice").trusting(&Authority::new("our own")).open(), "no trusted root stands behind it")
+        .await;
+    let itself = server_with(net::own_address(), &authority.as_server()).await;
+    is_refused(itself.device("alice").trusting(&authority).open(), "give the authority's certificate").await;
     server.device("alice").trusting(&authority).login().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_known_by_its_name_and_by_keys_of_every_usual_kind() {
+    let years = (2020, 2120);
+    let roots =
+        [Authority::new("P-256"), Authority::with_key("RSA", rsa_key()), Authority::with_key("P-384", p384_key())];
+    let keys = [rsa_key(), p384_key()].map(|key| roots[0].issue_for_key("localhost", years, key));
+    let pairs = roots.iter().map(|root| (root, root.issue("localhost"))).chain(keys.map(|pair| (&roots[0], pair)));
+    let own = roots.iter().zip([p384_key(), rsa_key(), p384_key()]);
+    let own = own.map(|(root, key)| (root, root.issue_for_key("localhost", years, key)));
+    for (root, pair) in pairs.chain(own) {
+        let server = server_with([127, 0, 0, 1].into(), &pair).await;
+        let url = format!("https://LocalHost:{}", server.addr().port());
+        server.device("alice").at(url).trusting(root).login().await.close().await;
+        is_refused(server.device("alice").trusting(root).open(), "it is for another name").await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

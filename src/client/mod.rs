@@ -242,7 +242,7 @@ impl ImClient {
         let dispatcher = Arc::new(Dispatcher::new());
         let log = open_log(&settings, &clock, log_listener.is_some().then(|| Arc::clone(&dispatcher)));
         let profile = Profile {
-            tls: settings.server.tls_name.is_some().then(|| settings.trust.client_config(clock.clone())),
+            tls: settings.trust.client_config(clock.clone()),
             server: settings.server.clone(),
             sdk_app_id: settings.sdk_app_id,
             platform: settings.platform.on_the_wire(),

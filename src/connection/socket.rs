@@ -14,7 +14,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, Sink, Stream as _, StreamExt};
 use hongyan_protocol::codes::Code;
 use hongyan_protocol::limits::PACKET_BYTES_MAX;
-use rustls::ClientConfig;
+use rustls::{AlertDescription, ClientConfig};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
@@ -48,8 +48,8 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Opens one. Dropping the future gives up.
-    pub(crate) async fn open(address: Address, tls: Option<Arc<ClientConfig>>) -> Result<Self, Failure> {
+    /// Opens one, under TLS wherever the address names whom to expect. Dropping the future gives up.
+    pub(crate) async fn open(address: Address, tls: Arc<ClientConfig>) -> Result<Self, Failure> {
         let addresses: Vec<_> = lookup_host((address.host.as_str(), address.port))
             .await
             .map_err(|error| Failure::new(Code::DNS_FAILED, error.to_string()))?
@@ -57,12 +57,12 @@ impl Socket {
         let stream = connect(addresses).await.map_err(|error| dial_failure(&error))?;
         // A chat's frames are small and each is waited for.
         stream.set_nodelay(true).map_err(|error| dial_failure(&error))?;
-        let stream: Box<dyn Stream> = match (address.tls_name, tls) {
-            (Some(name), Some(tls)) => {
+        let stream: Box<dyn Stream> = match address.tls_name {
+            Some(name) => {
                 let encrypted = TlsConnector::from(tls).connect(name, stream).await;
                 Box::new(encrypted.map_err(|error| tls_failure(&error))?)
             }
-            _ => Box::new(stream),
+            None => Box::new(stream),
         };
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
@@ -170,14 +170,30 @@ fn dial_failure(error: &io::Error) -> Failure {
     Failure::new(code, error.to_string())
 }
 
-/// A certificate that is not trusted is 9501, and what is no TLS 9502.
+/// A certificate that is not trusted is 9501, and what is no TLS that the SDK speaks 9502. The rest is a connection that
+/// broke.
 fn tls_failure(error: &io::Error) -> Failure {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(why)) => {
             Failure::new(Code::PACKET_ENCRYPT_FAILED, format!("the server's certificate is not trusted: {why}"))
         }
+        Some(
+            rustls::Error::PeerIncompatible(_)
+            | rustls::Error::AlertReceived(AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure),
+        ) => {
+            let detail = format!("the server speaks no TLS 1.3 that the SDK knows: {error}");
+            Failure::new(Code::PACKET_DECRYPT_FAILED, detail)
+        }
         Some(rustls::Error::AlertReceived(_)) => Failure::new(Code::CONNECT_REFUSED, error.to_string()),
-        Some(_) => Failure::new(Code::PACKET_DECRYPT_FAILED, format!("the server does not speak TLS: {error}")),
+        Some(
+            rustls::Error::InvalidMessage(_)
+            | rustls::Error::InappropriateMessage { .. }
+            | rustls::Error::InappropriateHandshakeMessage { .. }
+            | rustls::Error::PeerMisbehaved(_)
+            | rustls::Error::PeerSentOversizedRecord
+            | rustls::Error::NoApplicationProtocol,
+        ) => Failure::new(Code::PACKET_DECRYPT_FAILED, format!("the server does not speak TLS: {error}")),
+        Some(_) => Failure::new(Code::CONNECTION_RESET, error.to_string()),
         None if error.kind() == io::ErrorKind::UnexpectedEof => Code::CONNECTION_RESET_BY_PEER.into(),
         None => dial_failure(error),
     }

@@ -37,6 +37,9 @@ const REJECTED: [Code; 7] = [
 /// The server takes nobody just now; a login tries again within its time.
 const FULL: [Code; 3] = [Code::SERVER_FREQUENCY_LIMIT, Code::TOO_MANY_CONNECTIONS, Code::ACCESS_OVERLOADED];
 
+/// What another attempt in this login's time would not change, though another network or another server may.
+const NOT_OURS: [Code; 3] = [Code::PACKET_ENCRYPT_FAILED, Code::PACKET_DECRYPT_FAILED, Code::PACKET_TOO_LARGE];
+
 type Stepped = (State, Vec<Action>);
 
 /// The next state, and what is to be done on the way to it.
@@ -316,7 +319,7 @@ fn lost(state: State, failure: Failure, env: &Environment) -> Stepped {
     match state {
         State::LoggingIn(login) => match login.step {
             // A certificate that is not trusted: whoever waits for this login learns it now, not after half a minute.
-            LoginStep::Linking(link) if !failure.code.is_retryable() && !matches!(link, Link::Waiting { .. }) => {
+            LoginStep::Linking(link) if NOT_OURS.contains(&failure.code) && !matches!(link, Link::Waiting { .. }) => {
                 let told = Action::Tell(failure.told());
                 let until_ms = env.now_ms.saturating_add(wait_ms(link.failed_attempts() + 1, None, env));
                 preceded(

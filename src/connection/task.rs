@@ -35,8 +35,8 @@ const FRAMES_PER_TURN: usize = 64;
 #[derive(Debug, Clone)]
 pub(crate) struct Profile {
     pub(crate) server: Address,
-    /// Nothing where plain text is spoken.
-    pub(crate) tls: Option<Arc<ClientConfig>>,
+    /// Whom to believe, where the server's address asks for TLS.
+    pub(crate) tls: Arc<ClientConfig>,
     pub(crate) sdk_app_id: SdkAppId,
     pub(crate) platform: Platform,
     pub(crate) device_id: DeviceId,
@@ -337,7 +337,7 @@ impl Task {
             Action::Prepare => self.prepare(),
             Action::Release => self.release(),
             Action::Dial => {
-                let dialing = Socket::open(self.profile.server.clone(), self.profile.tls.clone());
+                let dialing = Socket::open(self.profile.server.clone(), Arc::clone(&self.profile.tls));
                 self.line = Line::Dialing(dialing.map_ok(Box::new).boxed())
             }
             Action::Authenticate(credential) => self.authenticate(credential),

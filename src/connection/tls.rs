@@ -62,6 +62,11 @@ impl Trust {
         Ok(Self { extra_roots, pins })
     }
 
+    /// Whether the app says nothing of its own.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.extra_roots.is_empty() && self.pins.is_empty()
+    }
+
     /// What connections are made with. Sessions are not resumed: a resumed one would show no certificate.
     pub(crate) fn client_config(&self, clock: Clock) -> Arc<ClientConfig> {
         let provider = provider::provider();
@@ -156,6 +161,14 @@ fn explain(error: &webpki::Error) -> Distrusted {
         webpki::Error::CertExpired { .. } => "it has expired, or this device's clock is fast".to_owned(),
         webpki::Error::CertNotValidYet { .. } => "it is not valid yet, or this device's clock is slow".to_owned(),
         webpki::Error::CertNotValidForName(_) => "it is for another name".to_owned(),
+        webpki::Error::CaUsedAsEndEntity => {
+            "it is an authority's: give the authority's certificate as the extra root, and the server one of its own"
+                .to_owned()
+        }
+        webpki::Error::UnsupportedSignatureAlgorithmContext(_)
+        | webpki::Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+            format!("its key or its signature is of a kind that the SDK does not know: {error:?}")
+        }
         other => format!("{other:?}"),
     })
 }

@@ -29,7 +29,12 @@ pub struct Pair {
 impl Authority {
     /// A root that nobody trusts yet.
     pub fn new(name: &str) -> Self {
-        let (params, key) = (authority_params(name), new_key());
+        Self::with_key(name, new_key())
+    }
+
+    /// A root whose key is of the kind that a test asks for.
+    pub fn with_key(name: &str, key: KeyPair) -> Self {
+        let params = authority_params(name);
         let certificate = params.self_signed(&key).expect("a root can sign itself").pem();
         Self { pin: pin(&key), certificate, between: String::new(), issuer: Issuer::new(params, key) }
     }
@@ -58,12 +63,24 @@ impl Authority {
 
     /// A certificate for a host, good from the beginning of one year to that of another.
     pub fn issue_for_years(&self, host: impl ToString, (from_year, to_year): (i32, i32)) -> Pair {
+        self.issue_for_key(host, (from_year, to_year), new_key())
+    }
+
+    /// A certificate for a host and a key of the kind that a test asks for.
+    pub fn issue_for_key(&self, host: impl ToString, (from_year, to_year): (i32, i32), key: KeyPair) -> Pair {
         let mut params = CertificateParams::new(vec![host.to_string()]).expect("the name of a host");
         params.not_before = date_time_ymd(from_year, 1, 1);
         params.not_after = date_time_ymd(to_year, 1, 1);
-        let key = new_key();
         let certificate = params.signed_by(&key, &self.issuer).expect("an authority can sign");
         Pair { chain: format!("{}{}", certificate.pem(), self.between), key: key.serialize_pem(), pin: pin(&key) }
+    }
+}
+
+impl Authority {
+    /// Itself as a server: what somebody makes who takes one certificate for both.
+    pub fn as_server(&self) -> Pair {
+        let key = self.issuer.key().serialize_pem();
+        Pair { chain: self.certificate.clone(), key, pin: self.pin.clone() }
     }
 }
 
@@ -76,6 +93,16 @@ fn authority_params(name: &str) -> CertificateParams {
 
 fn new_key() -> KeyPair {
     KeyPair::generate().expect("a key can be made")
+}
+
+/// A key as most authorities have it; one is enough, because making one takes long.
+pub fn rsa_key() -> KeyPair {
+    KeyPair::from_pem(include_str!("../fixtures/rsa_2048.pem")).expect("the kept key can be read")
+}
+
+/// A key as some roots have it.
+pub fn p384_key() -> KeyPair {
+    KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).expect("a key can be made")
 }
 
 /// What pins a key.

@@ -145,8 +145,8 @@ codes! {
     9006 FRIENDSHIP_CALL_COUNT_LIMIT stop "too many users in one call"
 
     // The SDK: network.
-    9501 PACKET_ENCRYPT_FAILED stop "encryption failed: the server's certificate is not trusted, or a packet could not be encrypted"
-    9502 PACKET_DECRYPT_FAILED stop "decryption failed: the server does not speak TLS, or a packet could not be decrypted"
+    9501 PACKET_ENCRYPT_FAILED retry "encryption failed: the server's certificate is not trusted, or a packet could not be encrypted"
+    9502 PACKET_DECRYPT_FAILED retry "decryption failed: the server does not speak TLS 1.3, or a packet could not be decrypted"
     9503 NOT_AUTHENTICATED_YET retry "the login is not finished yet"
     9504 PACKET_COMPRESS_FAILED stop "a packet could not be compressed"
     9505 PACKET_DECOMPRESS_FAILED stop "a packet could not be decompressed"

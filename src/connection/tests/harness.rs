@@ -180,7 +180,7 @@ impl Rig {
         .unwrap();
         let profile = Profile {
             server: settings.server.clone(),
-            tls: None,
+            tls: settings.trust.client_config(clock.clone()),
             sdk_app_id: SdkAppId::parse(7).unwrap(),
             platform: settings.platform.on_the_wire(),
             device_id: DeviceId::generate(),
