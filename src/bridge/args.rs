@@ -180,7 +180,7 @@ impl Form {
             (Self::Long, Value::String(text)) => text.parse().ok().map(Arg::Long),
             (Self::Int, Value::Number(number)) => int(&number).map(Arg::Int),
             (Self::Number, Value::Number(number)) => {
-                number.as_i64().filter(|number| number.abs() <= INTEGER_MAX).map(Arg::Long)
+                number.as_i64().filter(|number| (-INTEGER_MAX..=INTEGER_MAX).contains(number)).map(Arg::Long)
             }
             (Self::Choice(numbers), Value::Number(number)) => {
                 int(&number).filter(|int| numbers.iter().any(|(known, _)| known == int)).map(Arg::Int)

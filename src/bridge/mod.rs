@@ -9,7 +9,7 @@
 //! * `driver`: one task that runs the calls that wait. `outlet`: one thread that calls the app.
 //! * `c`: the same for C, described by `bindings/include/hongyan.h`.
 //!
-//! What must hold: each call is answered exactly once, and what waits is bounded.
+//! What must hold: each call is answered exactly once, and requests, replies and events that wait are bounded.
 
 mod args;
 mod c;

@@ -98,6 +98,8 @@ async fn a_bad_config_makes_no_bridge() {
         config[name] = value;
         config.to_string()
     };
+    // Good, and of no use beside plain text.
+    let pin = "A".repeat(43) + "=";
     let cases = [
         (String::new(), 6027, ""),
         ("7".to_owned(), 6027, ""),
@@ -105,7 +107,13 @@ async fn a_bad_config_makes_no_bridge() {
         (with("sdkAppID", json!("7")), 6017, "sdkAppID: a whole number"),
         (with("sdkAppID", json!(0)), 6017, ""),
         (with("sdkAppID", json!(9_007_199_254_740_993_i64)), 6017, "sdkAppID: "),
+        (with("sdkAppID", json!(i64::MIN)), 6017, "sdkAppID: "),
         (with("serverURL", json!("ftp://a")), 6017, ""),
+        (with("extraRootCertificates", json!("no PEM")), 6017, "the extra roots "),
+        (with("extraRootCertificates", json!(["no PEM"])), 6017, "extraRootCertificates: a text"),
+        (with("publicKeyPins", json!(["x"])), 6017, "a pin is not "),
+        (with("publicKeyPins", json!("x")), 6017, "publicKeyPins: a list"),
+        (with("publicKeyPins", json!([pin])), 6017, "extra roots and pins need "),
         (with("serverURL", json!("http://192.0.2.1:80")), 6029, ""),
         (with("dataFolder", json!("")), 6017, ""),
         (with("platform", json!("Amiga")), 6017, "platform: one of the words Android, iPhone"),
