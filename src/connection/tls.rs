@@ -157,7 +157,10 @@ impl Verifier {
 
 fn explain(error: &webpki::Error) -> Distrusted {
     Distrusted(match error {
-        webpki::Error::UnknownIssuer => "no trusted root stands behind it".to_owned(),
+        // The second where a trusted root has only the name of the one that signed.
+        webpki::Error::UnknownIssuer | webpki::Error::InvalidSignatureForPublicKey => {
+            "no trusted root stands behind it".to_owned()
+        }
         webpki::Error::CertExpired { .. } => "it has expired, or this device's clock is fast".to_owned(),
         webpki::Error::CertNotValidYet { .. } => "it is not valid yet, or this device's clock is slow".to_owned(),
         webpki::Error::CertNotValidForName(_) => "it is for another name".to_owned(),
