@@ -19,7 +19,8 @@ final class ClientLifetime: @unchecked Sendable {
     }
 
     func remove(_ key: Int) {
-        lock.withLock { _ = endings.removeValue(forKey: key) }
+        // What the ending holds is let go of outside of the lock: it may be the last to hold it.
+        _ = lock.withLock { endings.removeValue(forKey: key) }
     }
 
     func end() {

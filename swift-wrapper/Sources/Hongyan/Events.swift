@@ -24,7 +24,8 @@ public enum MessageEvent: Equatable, Sendable {
     case newMessages([Message])
     /// The peers of one-to-one conversations have read further.
     case readReceipts([MessageReceipt])
-    /// The status of messages that were sent from here changed, also of those that an earlier run of the app left in the outbox.
+    /// The status of messages that are sent from here: sending, from when they are stored; then sent or failed. Also of those that an earlier run
+    /// of the app left in the outbox. A status may be told twice, and one that has passed by then is not told.
     case statusChanged([Message])
 }
 

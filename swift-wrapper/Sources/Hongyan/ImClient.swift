@@ -39,7 +39,8 @@ public final class ImClient: Sendable {
         let queue = config.callbackQueue.map(CallbackQueue.init)
         let lifetime = self.lifetime
         let logSource = config.logListener.map { listener in
-            let gate = ListenerGate<LogLine>(queue: queue) { listener.onLog(level: $0.level, text: $0.text) }
+            // Past the app's queue: lines come by the hundred, and also when the main thread stands still.
+            let gate = ListenerGate<LogLine>(queue: nil) { listener.onLog(level: $0.level, text: $0.text) }
             _ = lifetime.add { gate.cancel() }
             return LogSource(gate)
         }
@@ -80,10 +81,12 @@ public final class ImClient: Sendable {
     /// of a user makes the account. A login of another user logs the present one out; one of the same user renews the UserSig, and where
     /// that fails, the user stays logged in with the one before.
     ///
-    /// Without a network it tries for 30 seconds and answers 6012. What is stored of the user can be read from then on even so.
+    /// Without a network it tries for 30 seconds and answers 6012. A server whose certificate is not trusted is not tried again: the login ends at
+    /// once, with 9501. What is stored of the user can be read from then on even so.
     ///
-    /// Codes: 7501 while a login runs, 7502 while a logout runs, 7003 for a user id that is not valid, 6012 at the deadline, 6206 or 70001 for a
-    /// UserSig that ended, 70002 to 70014 for one that is not right, 70050 after too many failed logins, 6023 where a logout came first.
+    /// Codes: 7501 while a login runs, 7502 while a logout runs, 7003 for a user id that is not valid, 6012 at the deadline, 9501 or
+    /// 9502 where the connection cannot be encrypted, 6206 or 70001 for a UserSig that ended, 70002 to 70014 for one that is not right, 70050 after
+    /// too many failed logins, 6023 where a logout came first.
     public func login(userId: String, userSig: String) async throws {
         try await untilCancelled { [client] in try await client.login(userId: userId, userSig: userSig) }
     }

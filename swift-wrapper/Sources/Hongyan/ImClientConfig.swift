@@ -7,7 +7,7 @@ import HongyanFFI
 public struct ImClientConfig: Sendable {
     /// The app, as the server knows it.
     public var sdkAppId: Int
-    /// The server: `https://host:port`.
+    /// The server: `https://host:port`; `http` is for this machine alone.
     public var serverUrl: String
     /// A folder of the app's own, for what the SDK stores. It is made where it does not exist. Clients of several users may share one.
     public var dataFolder: URL
@@ -28,7 +28,7 @@ public struct ImClientConfig: Sendable {
     /// over one call of a listener at a time and puts what happens meanwhile together, so that nothing piles up on a busy main thread. Streams do
     /// not need it.
     public var callbackQueue: DispatchQueue?
-    /// Who gets the lines of the log, on the queue of the other listeners. The client holds it until it ends.
+    /// Who gets the lines of the log, always on the SDK's own thread, never on ``callbackQueue``. The client holds it until it ends.
     public var logListener: (any LogListener)?
 
     /// Makes a config; what is not said has its usual value.

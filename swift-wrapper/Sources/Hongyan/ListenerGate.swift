@@ -32,7 +32,7 @@ final class CallbackQueue: @unchecked Sendable {
 final class ListenerGate<Event: Sendable>: EventSink, @unchecked Sendable {
     private let queue: CallbackQueue?
     private let condition = NSCondition()
-    /// Lets go of the app's listener when it becomes nil.
+    /// What holds the app's listener.
     private var hear: (@Sendable (Event) -> Void)?
     private var isCancelled = false
     private var isCalling = false
@@ -66,21 +66,24 @@ final class ListenerGate<Event: Sendable>: EventSink, @unchecked Sendable {
 
     /// The library calls no more; what waits is still told.
     func finish() {
-        condition.withLock { hear = nil }
+        _ = condition.withLock { takeHear() }
     }
 
     func cancel() {
         let isInside = queue?.isCurrent ?? true
-        let hear = condition.withLock {
+        _ = condition.withLock {
             isCancelled = true
             condition.broadcast()
             let deadline = Date(timeIntervalSinceNow: cancelWaitMax)
             while isCalling && !isInside && condition.wait(until: deadline) {}
-            defer { self.hear = nil }
-            return self.hear
+            return takeHear()
         }
-        // The app's listener may be freed here, and not under the lock.
-        _ = hear
+    }
+
+    /// Under the lock: what holds the app's listener. It is let go of outside, for a listener may cancel its subscription as it is freed.
+    private func takeHear() -> (@Sendable (Event) -> Void)? {
+        defer { hear = nil }
+        return hear
     }
 
     private func begin() -> Bool {

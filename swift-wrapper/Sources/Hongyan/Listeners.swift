@@ -51,7 +51,8 @@ public protocol AdvancedMsgListener: AnyObject, Sendable {
     func onRecvNewMessage(messages: [Message])
     /// The peers of one-to-one conversations have read further.
     func onRecvC2cReadReceipt(receipts: [MessageReceipt])
-    /// The status of messages that were sent from here changed, also of those that an earlier run of the app left in the outbox.
+    /// The status of messages that are sent from here: sending, from when they are stored; then sent or failed. Also of those that an earlier run
+    /// of the app left in the outbox. A status may be told twice, and one that has passed by then is not told.
     func onMessageStatusChanged(messages: [Message])
 }
 
@@ -110,6 +111,6 @@ extension ConversationListener {
 
 /// The SDK's own log.
 public protocol LogListener: AnyObject, Sendable {
-    /// A line of the log, without its time. Lines may be left out where the app takes them too slowly; the log file has them.
+    /// A line of the log, without its time. It comes on the SDK's own thread, never on ``ImClientConfig/callbackQueue``. Lines may be left out where the app takes them too slowly; the log file has them.
     func onLog(level: LogLevel, text: String)
 }

@@ -38,14 +38,10 @@ import Testing
 }
 
 extension Device {
-    /// Sends texts one after the other without waiting for each: the SDK keeps their order.
+    /// Sends texts one after the other, each when the server has the one before.
     fileprivate func saysAll(_ texts: [String], to conversation: String) async throws {
-        let messages = client.messages
         for text in texts {
-            try await within("the end of a send") {
-                let message = try messages.createTextMessage(text: text)
-                _ = try await messages.sendMessage(message, conversationId: conversation)
-            }
+            try await says(text, to: conversation)
         }
     }
 

@@ -135,6 +135,77 @@ import Testing
             #expect(places.now.allSatisfy { $0 == "here" })
         }
     }
+
+    @Test func aListenerThatCancelsAsItIsFreedEndsWithTheClientThatNobodyHolds() async throws {
+        try await onServer { server in
+            let freed = Flag(false)
+            try subscribeAndForgetClient(server.config(), freed)
+            try await freed.wait(for: "the end of a listener that cancels as it is freed")
+        }
+    }
+
+    @Test func aBusyQueueOfTheAppHoldsUpNoLineOfTheLog() async throws {
+        try await onServer { server in
+            let queue = DispatchQueue(label: "an app's queue")
+            let log = Lines()
+            var config = server.config()
+            (config.callbackQueue, config.logListener, config.logLevel) = (queue, log, .debug)
+            let free = DispatchSemaphore(value: 0)
+            queue.async { free.wait() }
+            defer { free.signal() }
+            let client = try ImClient(config: config)
+            let texts = collect(client.messages.events(), newTexts)
+            let userSig = try await server.sign("bob")
+            try await within("the login") { try await client.login(userId: "bob", userSig: userSig) }
+            let alice = try await server.device("alice")
+            try await alice.says("hello", to: "c2c_bob")
+            try await texts.items.wait(for: "the text in the stream", until: { $0 == ["hello"] })
+            #expect(log.count.now > 0)
+            try await within("the end of a client") { await client.close() }
+        }
+    }
+
+    @Test func aCancelFromElsewhereWaitsForTheCallThatHasBegunOnTheQueueOfTheApp() async throws {
+        // What is asked for is much shorter than what a cancel waits at the most.
+        let isCalled = try await cancelDuringCall { cancelled in
+            #expect(cancelled.wait(timeout: .now() + 0.02) == .timedOut, "the cancel did not wait")
+        }
+        #expect(isCalled)
+    }
+
+    @Test func aCancelFromElsewhereDoesNotWaitForACallThatWaitsForIt() async throws {
+        _ = try await cancelDuringCall { cancelled in
+            #expect(cancelled.wait(timeout: .now() + deadlineSeconds) == .success)
+        }
+    }
+
+    /// Cancels from elsewhere while a call runs on the app's queue; `call` gets what the end of the cancel signals. Gives whether the call
+    /// had ended by then.
+    private func cancelDuringCall(_ call: @escaping @Sendable (DispatchSemaphore) -> Void) async throws -> Bool {
+        let (hasBegun, hasEnded, wasEnded) = (Flag(false), Flag(false), Watched<Bool?>(nil))
+        try await onServer { server in
+            let bob = try await server.device("bob", queue: DispatchQueue(label: "an app's queue"))
+            let (cancels, cancelled) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+            let subscription = bob.client.messages.addAdvancedMsgListener(OnMessages { _ in
+                hasBegun.raise()
+                cancels.wait()
+                call(cancelled)
+                hasEnded.raise()
+            })
+            let alice = try await server.device("alice")
+            try await alice.says("hello", to: "c2c_bob")
+            try await hasBegun.wait(for: "the call")
+            DispatchQueue(label: "elsewhere").async {
+                cancels.signal()
+                subscription.cancel()
+                wasEnded.change { $0 = hasEnded.now }
+                cancelled.signal()
+            }
+            try await hasEnded.wait(for: "the end of the call")
+            try await wasEnded.wait(for: "the end of the cancel", until: { $0 != nil })
+        }
+        return wasEnded.now == true
+    }
 }
 
 /// A listener that hears the texts of new messages.
@@ -159,10 +230,40 @@ private final class Traced: SdkListener, AdvancedMsgListener, ConversationListen
     }
 }
 
+/// A listener that ends its own subscription as it is freed.
+private final class CancelsItself: SdkListener {
+    let subscription = Watched<Subscription?>(nil)
+    private let freed: Flag
+
+    init(_ freed: Flag) {
+        self.freed = freed
+    }
+
+    deinit {
+        subscription.now?.cancel()
+        freed.raise()
+    }
+}
+
+/// Counts the lines of the log.
+private final class Lines: LogListener {
+    let count = Watched(0)
+
+    func onLog(level: LogLevel, text: String) {
+        count.increase()
+    }
+}
+
 // These stand apart so that nothing of the test's own frame holds what they make.
 
 private func subscribeAndForget(_ client: ImClient, _ heard: Watched<[String]>) {
     client.messages.addAdvancedMsgListener(OnMessages { texts in heard.change { $0 += texts } })
+}
+
+private func subscribeAndForgetClient(_ config: ImClientConfig, _ freed: Flag) throws {
+    let client = try ImClient(config: config)
+    let listener = CancelsItself(freed)
+    listener.subscription.change { $0 = client.addSdkListener(listener) }
 }
 
 private func subscribeTraced(_ client: ImClient, _ freed: Flag) -> [Subscription] {
