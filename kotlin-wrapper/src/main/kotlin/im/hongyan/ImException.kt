@@ -6,6 +6,7 @@ import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.MainCoroutineDispatcher
 import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.ensureActive
 import java.nio.charset.CharacterCodingException
 import kotlin.coroutines.ContinuationInterceptor
 import kotlin.coroutines.cancellation.CancellationException
@@ -66,13 +67,18 @@ internal inline fun <T> mapped(call: () -> T): T =
         throw imException(ErrorCode.INTERNAL_ERROR, "the SDK panicked: ${bug.message}", isRetryable = false, cause = bug)
     }
 
-/** Awaits the native side, with the exceptions of [mapped], and goes on outside of the SDK's own threads. */
-internal suspend inline fun <T> awaited(call: () -> T): T =
-    try {
+/**
+ * Awaits the native side, with the exceptions of [mapped], and goes on outside of the SDK's own threads. In a coroutine that
+ * is cancelled already nothing is begun: the native side would do its first step before it heard of that.
+ */
+internal suspend inline fun <T> awaited(call: () -> T): T {
+    currentCoroutineContext().ensureActive()
+    return try {
         mapped(call)
     } finally {
         leaveSdkThread()
     }
+}
 
 /**
  * The native side resumes a coroutine on one of the two threads that carry all clients of the process. Most dispatchers

@@ -14,6 +14,7 @@ import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.asCoroutineDispatcher
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
+import kotlinx.coroutines.cancel
 import kotlinx.coroutines.joinAll
 import kotlinx.coroutines.launch
 import org.junit.jupiter.api.Assertions.assertEquals
@@ -85,6 +86,21 @@ class ConcurrencyTest : OnServer() {
             assertDense(shown)
             assertEquals((texts + "last").sorted(), shown.texts().sorted())
             assertEquals(shown.ids(), alice.history(c2c(bob.user)).ids())
+        }
+
+    @Test
+    fun `a coroutine that is cancelled already does not call`() =
+        play {
+            val alice = loggedIn("alice")
+            val call =
+                launch {
+                    cancel()
+                    alice.client.messages.sendC2cTextMessage("never", alice.user)
+                }
+            within("the call") { call.join() }
+            assertTrue(call.isCancelled)
+            alice.send("something", c2c(alice.user))
+            assertEquals(listOf("something"), alice.history(c2c(alice.user)).texts())
         }
 
     @Test
