@@ -13,10 +13,11 @@ package final class Command: Sendable {
     private let input: Pipe
     private let hasEnded = Flag(false)
 
+    static let repository = (0..<3).reduce(URL(fileURLWithPath: #filePath)) { url, _ in url.deletingLastPathComponent() }
+
     /// The server's binary: what the environment names, or the debug build.
     private static var binary: String {
-        let repository = (0..<3).reduce(URL(fileURLWithPath: #filePath)) { url, _ in url.deletingLastPathComponent() }
-        return ProcessInfo.processInfo.environment["HONGYAN_SERVER_BINARY"]
+        ProcessInfo.processInfo.environment["HONGYAN_SERVER_BINARY"]
             ?? repository.appendingPathComponent("target/debug/hongyan-server").path
     }
 

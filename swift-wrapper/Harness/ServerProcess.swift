@@ -17,10 +17,11 @@ package final class ServerProcess: Sendable {
         self.process = Watched(process)
     }
 
-    package static func start() async throws -> ServerProcess {
+    /// With a certificate the connections are TLS.
+    package static func start(certificate: TestCertificate? = nil) async throws -> ServerProcess {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("hongyan-\(UUID())")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        let (process, said) = try await listen(on: "127.0.0.1:0", folder)
+        let (process, said) = try await listen(on: "127.0.0.1:0", folder, certificate)
         guard let sdkAppId = said["sdkAppId"].flatMap({ Int($0) }), let key = said["key"], let url = said["url"] else {
             throw Overdue("the demo app of a new server", seen: "\(said)")
         }
@@ -32,10 +33,10 @@ package final class ServerProcess: Sendable {
         try await process.now.kill()
     }
 
-    /// Starts a new process where the killed one was.
-    package func startAgain() async throws {
-        let address = url.replacingOccurrences(of: "http://", with: "")
-        let (started, _) = try await Self.listen(on: address, folder)
+    /// Starts a new process where the killed one was; ``url`` stays the first one's.
+    package func startAgain(certificate: TestCertificate? = nil) async throws {
+        let address = url.components(separatedBy: "://")[1]
+        let (started, _) = try await Self.listen(on: address, folder, certificate)
         process.change { $0 = started }
     }
 
@@ -52,10 +53,10 @@ package final class ServerProcess: Sendable {
     }
 
     /// Waits until a server listens, and gives what it said of itself: `sdkAppId`, `key` and `url`.
-    private static func listen(on address: String, _ folder: URL) async throws -> (Command, [String: String]) {
+    private static func listen(on address: String, _ folder: URL, _ certificate: TestCertificate?) async throws -> (Command, [String: String]) {
         let data = folder.appendingPathComponent("server").path
         let log = folder.appendingPathComponent("server.log")
-        let process = try Command(["serve", "--listen", address, "--data", data], log: log)
+        let process = try Command(["serve", "--listen", address, "--data", data] + (certificate?.arguments ?? []), log: log)
         do {
             try await process.output.wait(for: "a server", until: { $0.contains("listening on ") && $0.hasSuffix("\n") })
         } catch {
@@ -70,6 +71,23 @@ package final class ServerProcess: Sendable {
             }
         }
         return (process, facts)
+    }
+}
+
+/// The certificate of a server on this machine, from an authority that nobody trusts by himself.
+package struct TestCertificate: Sendable {
+    private static let folder = Command.repository.appendingPathComponent("tests/fixtures/tls")
+
+    package init() {}
+
+    /// The authority's certificate, in PEM.
+    package var authority: String {
+        get throws { try String(contentsOf: Self.folder.appendingPathComponent("authority.pem"), encoding: .utf8) }
+    }
+
+    fileprivate var arguments: [String] {
+        let path = { Self.folder.appendingPathComponent($0).path }
+        return ["--tls-certificate", path("certificate.pem"), "--tls-key", path("key.pem")]
     }
 }
 

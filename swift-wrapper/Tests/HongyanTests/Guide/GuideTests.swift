@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import Hongyan
 import HongyanHarness
 import Testing
@@ -100,7 +101,7 @@ import Testing
             await screen.saveDraft("half an answer")
             try await shown("the draft") { list.rows.first.map(preview(of:)) == "Draft: half an answer" }
             try await shown("the badge") { list.unreadCount == 1 }
-            #expect(await screen.draft() == "half an answer")
+            #expect(try await screen.draft() == "half an answer")
             let again = ConversationList(client: bob.client)
             try await again.open()
             #expect(again.rows == list.rows)
@@ -130,6 +131,32 @@ import Testing
             try await shown("the refusal") { session.state == .refused(code: 70003) }
             run.cancel()
             _ = await run.result
+        }
+    }
+
+    @Test func aSessionThatBeginsBehindAPageOfTheNetworksOwnComesOnlineAfterIt() async throws {
+        let certificate = TestCertificate()
+        try await onServer { server in
+            var config = server.config()
+            config.serverUrl = server.url.replacingOccurrences(of: "http://", with: "https://")
+            config.extraRootCertificates = try certificate.authority
+            let client = try ImClient(config: config)
+            let failures = collect(client.events()) { event in
+                if case .connectFailed(let code, _) = event { [code] } else { [] }
+            }
+            let session = Session(client: client, userId: "alice") { try await server.sign("alice") }
+            session.onChange = { [changes] in changes.increase() }
+            let run = Task { try await session.run() }
+            // What answers speaks no TLS.
+            #expect(try await failures.first(1) == [9502])
+            #expect(session.state == .connecting)
+            try await server.kill()
+            try await server.startAgain(certificate: certificate)
+            session.networkChanged()
+            try await shown("the connection") { session.state == .online }
+            run.cancel()
+            _ = await run.result
+            await client.close()
         }
     }
 

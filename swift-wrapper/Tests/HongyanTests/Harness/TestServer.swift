@@ -15,8 +15,8 @@ final class TestServer: Sendable {
         self.process = process
     }
 
-    static func start() async throws -> TestServer {
-        TestServer(try await ServerProcess.start())
+    static func start(certificate: TestCertificate? = nil) async throws -> TestServer {
+        TestServer(try await ServerProcess.start(certificate: certificate))
     }
 
     /// Kills the server at once, as a power cut would.
@@ -25,8 +25,8 @@ final class TestServer: Sendable {
     }
 
     /// Starts a new process where the killed one was.
-    func startAgain() async throws {
-        try await process.startAgain()
+    func startAgain(certificate: TestCertificate? = nil) async throws {
+        try await process.startAgain(certificate: certificate)
     }
 
     /// A UserSig, as the app's own back end makes it.
@@ -70,10 +70,11 @@ final class TestServer: Sendable {
 
 /// Runs a test on a server of its own, and ends the server and all devices on it, however the test ends.
 func onServer(
+    certificate: TestCertificate? = nil,
     isolation: isolated (any Actor)? = #isolation,
     _ test: (TestServer) async throws -> Void
 ) async throws {
-    let server = try await TestServer.start()
+    let server = try await TestServer.start(certificate: certificate)
     do {
         try await test(server)
     } catch {

@@ -3,9 +3,15 @@ package im.hongyan.guide
 
 import im.hongyan.ConversationEvent
 import im.hongyan.Message
+import im.hongyan.SdkEvent
 import im.hongyan.harness.OnServer
+import im.hongyan.harness.ServerProcess
+import im.hongyan.harness.TestCertificate
+import im.hongyan.harness.awaitFirst
 import im.hongyan.harness.awaitTexts
 import im.hongyan.harness.c2c
+import im.hongyan.harness.clientOf
+import im.hongyan.harness.hear
 import im.hongyan.harness.numbered
 import im.hongyan.harness.text
 import im.hongyan.harness.texts
@@ -53,6 +59,24 @@ class GuideTest : OnServer() {
                 session.state.reaches("connecting") { it == SessionState.Connecting }
             }
             session.state.reaches("online again") { it == SessionState.Online }
+        }
+
+    @Test
+    fun a_session_that_begins_behind_a_page_of_the_networks_own_comes_online_after_it() =
+        play {
+            ServerProcess.start().use { behind ->
+                val phone = clientOf(behind, "https://${behind.address}", TestCertificate.authority)
+                val failures = hear(phone.events)
+                val session = Session(phone, "alice") { behind.userSig("alice") }
+                launch { session.run() }
+                // What answers speaks no TLS.
+                assertEquals(9502, failures.heard.awaitFirst<SdkEvent.ConnectFailed>("a refusal").code)
+                assertEquals(SessionState.Connecting, session.state.value)
+                behind.restartWith(TestCertificate)
+                session.networkChanged()
+                session.state.reaches("online") { it == SessionState.Online }
+                phone.close()
+            }
         }
 
     @Test

@@ -132,6 +132,24 @@ class Device(
     }
 }
 
+/** A client without listeners, in a folder that ends with this JVM. */
+fun clientOf(
+    server: ServerProcess,
+    url: String = server.url,
+    extraRootCertificates: String = "",
+): ImClient {
+    val folder = Files.createTempDirectory("hongyan-client").toFile()
+    Runtime.getRuntime().addShutdownHook(Thread { folder.deleteRecursively() })
+    return ImClient(
+        ImClientConfig(
+            sdkAppId = server.sdkAppId,
+            serverUrl = url,
+            dataFolder = folder.path,
+            extraRootCertificates = extraRootCertificates,
+        ),
+    )
+}
+
 private fun ConversationEvent.told(): List<Conversation> =
     when (this) {
         is ConversationEvent.New -> conversations

@@ -11,6 +11,7 @@ import kotlin.concurrent.thread
 /** A real server in a process and a folder of its own. It ends with [close], and at the latest with this JVM. */
 class ServerProcess private constructor(
     private val folder: File,
+    certificate: TestCertificate?,
 ) : AutoCloseable {
     private val hook = Thread { process?.destroyForcibly() }
 
@@ -28,7 +29,7 @@ class ServerProcess private constructor(
 
     init {
         Runtime.getRuntime().addShutdownHook(hook)
-        val words = launch("127.0.0.1:0")
+        val words = launch("127.0.0.1:0", certificate)
         sdkAppId = words.getValue(APP_ID).toLong()
         key = words.getValue(KEY)
         url = words.getValue(LISTENING)
@@ -40,9 +41,18 @@ class ServerProcess private constructor(
         return try {
             work()
         } finally {
-            launch(url.removePrefix("http://"))
+            launch(address)
         }
     }
+
+    /** Kills the server, and starts it on the same folder and port with a certificate; [url] stays the first one's. */
+    fun restartWith(certificate: TestCertificate) {
+        kill()
+        launch(address, certificate)
+    }
+
+    @PublishedApi
+    internal val address: String get() = url.substringAfter("://")
 
     /** A ticket of a user, made by the server's own command with the app's key or another. */
     fun userSig(
@@ -72,9 +82,14 @@ class ServerProcess private constructor(
 
     /** Starts the server, waits until it listens, and gives what it said until then. */
     @PublishedApi
-    internal fun launch(listen: String): Map<String, String> {
+    internal fun launch(
+        listen: String,
+        certificate: TestCertificate? = null,
+    ): Map<String, String> {
         val log = File(folder, "server.log")
-        val command = listOf(BINARY, "serve", "--listen", listen, "--data", File(folder, "data").path)
+        val command =
+            listOf(BINARY, "serve", "--listen", listen, "--data", File(folder, "data").path) +
+                certificate?.arguments.orEmpty()
         val builder = ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.appendTo(log))
         // Tests stand on the defaults, whatever the shell has set.
         builder.environment().keys.removeIf { it.startsWith("HONGYAN_") }
@@ -96,7 +111,9 @@ class ServerProcess private constructor(
         /** What the build names; from an IDE, what it would name. */
         private val BINARY: String = System.getProperty("hongyan.server", "../target/debug/hongyan-server")
 
-        fun start(): ServerProcess = ServerProcess(Files.createTempDirectory("hongyan-server").toFile())
+        /** With a certificate the connections are TLS. */
+        fun start(certificate: TestCertificate? = null): ServerProcess =
+            ServerProcess(Files.createTempDirectory("hongyan-server").toFile(), certificate)
 
         /** What a server says until it listens; further output is thrown away, so that it never waits at a full pipe. */
         private fun wordsOf(server: Process): CompletableFuture<Map<String, String>> {
