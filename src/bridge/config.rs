@@ -30,7 +30,7 @@ const PLATFORM_WORDS: [&str; PLATFORMS.len()] = {
 /// The fields of a config.
 pub(super) const CONFIG: &[Param] = params![
     sdkAppID must Form::Number => "The app, as the server knows it.",
-    serverURL must Form::Text => "The server: `https://host:port`.",
+    serverURL must Form::Text => "The server: `https://host:port`; `http` is for this machine alone.",
     dataFolder must Form::Text => "A folder of the app's own, for what the SDK stores. It is made where it does not exist.",
     platform may Form::Word(&PLATFORM_WORDS) => "What kind of device this is; that of the system where it is not said, which takes an iPad for an iPhone.",
     logLevel may Form::Choice(LogLevel::NUMBERS) => "The least important lines that the log file and `onLog` get; 4 where it is not said.",

@@ -70,8 +70,9 @@ events! {
     /// The other users of one-to-one conversations have read further.
     RECV_C2C_READ_RECEIPT = "V2TIMAdvancedMsgListener" "onRecvC2CReadReceipt"
         of "AdvancedMsgListener::on_recv_c2c_read_receipt" => "list of MessageReceipt";
-    /// The status of messages that were sent from here changed, also of those that an earlier run of the app left in
-    /// the outbox. It is not in the native SDK.
+    /// The status of messages that are sent from here: sending, from when they are stored; then sent or failed. Also of
+    /// those that an earlier run of the app left in the outbox. A status may be told twice, and one that has passed by
+    /// then is not told. It is not in the native SDK.
     MESSAGE_STATUS_CHANGED = "V2TIMAdvancedMsgListener" "onMessageStatusChanged"
         of "AdvancedMsgListener::on_message_status_changed" => "list of Message";
     /// The SDK begins to bring the conversations up to date with the server.

@@ -96,11 +96,12 @@ const CLIENT: &[Row] = methods! {
     } => "null", "7003, 7014";
 
     /// Logs a user in. The SDK then keeps the connection up by itself until a logout, until the bridge is shut down, or
-    /// until `onKickedOffline` or `onUserSigExpired`. The first login of a user makes the account.
+    /// until `onKickedOffline` or `onUserSigExpired`. The first login of a user makes the account. A server whose
+    /// certificate is not trusted is not tried again: the login ends at once, with 9501.
     login = Waiting(client::login) of "ImClient::login" {
         userID must Form::Text => "The user, 1 to 32 bytes of printable ASCII.",
         userSig must Form::Text => "What the app's own server signed for the user.",
-    } => "null", "7501, 7502, 7003, 6012, 6206, 70001 to 70014, 70050, 6023";
+    } => "null", "7501, 7502, 7003, 6012, 9501, 9502, 6206, 70001 to 70014, 70050, 6023";
 
     /// Logs the user out, here and on the server.
     logout = Waiting(client::logout) of "ImClient::logout" {} => "null", "6014, 7502";

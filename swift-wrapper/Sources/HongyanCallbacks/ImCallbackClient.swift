@@ -39,7 +39,7 @@ public final class ImCallbackClient: Sendable {
     ///
     /// - Parameters:
     ///   - sdkAppId: The app, as the server knows it.
-    ///   - serverUrl: The server: `https://host:port`.
+    ///   - serverUrl: The server: `https://host:port`; `http` is for this machine alone.
     ///   - dataFolder: A folder of the app's own, for what the SDK stores. It is made where it does not exist.
     ///   - logLevel: The least important lines that the log file gets.
     ///   - isInsecureAllowed: Whether unencrypted connections beyond this machine are allowed. For development only: everybody on the way can read
@@ -140,10 +140,11 @@ public final class ImCallbackClient: Sendable {
 
     /// Logs a user in: the SDK then keeps the connection up by itself until a logout, until the client ends, or the app is told
     /// ``ImEvent/kickedOffline`` or ``ImEvent/userSigExpired``. The first login of a user makes the account. Without a network it tries for 30
-    /// seconds and answers 6012.
+    /// seconds and answers 6012. A server whose certificate is not trusted is not tried again: the login ends at once, with 9501.
     ///
-    /// Codes: 7501 while a login runs, 7502 while a logout runs, 7003 for a user id that is not valid, 6206 or 70001 for a UserSig that ended, 70002
-    /// to 70014 for one that is not right, 70050 after too many failed logins, 6023 where a logout came first.
+    /// Codes: 7501 while a login runs, 7502 while a logout runs, 7003 for a user id that is not valid, 9501 or 9502 where the connection cannot be
+    /// encrypted, 6206 or 70001 for a UserSig that ended, 70002 to 70014 for one that is not right, 70050 after too many failed logins, 6023 where
+    /// a logout came first.
     public func login(userId: String, userSig: String, completion: @escaping Completion<Void>) {
         call("login", ["userID": userId, "userSig": userSig], completion)
     }

@@ -19,7 +19,8 @@ public enum ImEvent: Equatable, Sendable {
     case newMessages([ImMessage])
     /// The peers of one-to-one conversations have read further.
     case readReceipts([ImMessageReceipt])
-    /// The status of messages that were sent from here changed, also of those that an earlier run of the app left in the outbox.
+    /// The status of messages that are sent from here: sending, from when they are stored; then sent or failed. Also of those that an earlier run
+    /// of the app left in the outbox. A status may be told twice, and one that has passed by then is not told.
     case messageStatusChanged([ImMessage])
     /// The SDK begins to bring the conversations up to date with the server.
     case syncStarted

@@ -20,8 +20,9 @@ public interface AdvancedMsgListener {
     public fun onRecvC2cReadReceipt(receipts: List<MessageReceipt>) {}
 
     /**
-     * The status of messages that were sent from here changed, also of those that an earlier run of the app left to be
-     * sent.
+     * The status of messages that are sent from here: sending, from when they are stored; then sent or failed. Also of
+     * those that an earlier run of the app left in the outbox. A status may be told twice, and one that has passed by then
+     * is not told.
      */
     public fun onMessageStatusChanged(messages: List<Message>) {}
 }

@@ -24,7 +24,7 @@ import im.hongyan.ffi.ImClient as NativeClient
  * ```
  *
  * Everything may be called from any thread, also from inside a listener. A suspending call does not block its thread: it
- * runs on the SDK's own threads, and to its end there even where the calling coroutine is cancelled. Every call ends: with
+ * runs on the SDK's own threads, and to its end there even where the calling coroutine is cancelled meanwhile. Every call ends: with
  * its result, or with an [ImException] at its deadline, 30 seconds unless the method says otherwise. The app keeps the
  * client for as long as it is used, and ends it with [close].
  *
@@ -94,14 +94,15 @@ public class ImClient(
      * of another user logs the present one out; one of the same user renews the UserSig, and where that fails, the user
      * stays logged in with the one before.
      *
-     * Without a network it tries for 30 seconds and throws 6012. What is stored of the user can be read from then on
-     * even so. Listeners hear [SdkListener.onConnecting], [SdkListener.onConnectSuccess] and
+     * Without a network it tries for 30 seconds and throws 6012. A server whose certificate is not trusted is not tried
+     * again: the login ends at once, with 9501. What is stored of the user can be read from then on even so. Listeners hear [SdkListener.onConnecting], [SdkListener.onConnectSuccess] and
      * [SdkListener.onConnectFailed].
      *
      * @param userSig The signature that the app's own server made for the user.
      * @throws ImException 7501 while a login runs, 7502 while a logout runs, 7003 for a user id that is not valid, 6012
-     *   at the deadline, 6206 or 70001 for a UserSig that ended, 70002 to 70014 for one that is not right, 70050 after
-     *   too many failed logins, 6023 where a logout came first, 6013 once the client is closed.
+     *   at the deadline, 9501 or 9502 where the connection cannot be encrypted, 6206 or 70001 for a UserSig that ended,
+     *   70002 to 70014 for one that is not right, 70050 after too many failed logins, 6023 where a logout came first, 6013
+     *   once the client is closed.
      */
     public suspend fun login(
         userId: String,

@@ -7,7 +7,7 @@ import kotlinx.coroutines.CoroutineDispatcher
  * What an [ImClient] is made from.
  *
  * @property sdkAppId The app, as the server knows it.
- * @property serverUrl The server: `https://host:port`.
+ * @property serverUrl The server: `https://host:port`; `http` is for this machine alone.
  * @property dataFolder The path of a folder of the app's own, for what the SDK stores; on Android
  *   `File(context.filesDir, "hongyan").path`. It is made where it does not exist. Clients of several users may share
  *   one.

@@ -24,8 +24,9 @@ public sealed class MessageEvent {
     ) : MessageEvent()
 
     /**
-     * The status of messages that were sent from here changed, also of those that an earlier run of the app left to be
-     * sent.
+     * The status of messages that are sent from here: sending, from when they are stored; then sent or failed. Also of
+     * those that an earlier run of the app left in the outbox. A status may be told twice, and one that has passed by then
+     * is not told.
      *
      * @property messages The messages as they are now, at least one.
      */
