@@ -79,16 +79,14 @@ async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response {
     if gateway.is_draining() {
         return closing((StatusCode::SERVICE_UNAVAILABLE, "stopping\n"));
     }
-    match gateway.rooms.check().await {
-        Ok(()) => closing("ready\n"),
-        Err(error) => {
-            tracing::error!(code = error.code().0, %error, "not ready");
-            closing((StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n"))
-        }
+    if gateway.readiness.find(gateway.rooms.check()).await {
+        closing("ready\n")
+    } else {
+        closing((StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n"))
     }
 }
 
-/// What is counted. What the process takes is read from files of the system, so this is no work for a thread of sessions.
+/// What is counted. What the process takes is read from files of the system: no work for a thread of sessions.
 async fn show_metrics(State(metrics): State<Metrics>) -> Response {
     let text = tokio::task::spawn_blocking(move || metrics.encode()).await;
     match text.unwrap_or_else(|error| Err(Error::internal("writing the metrics", error))) {

@@ -12,7 +12,7 @@
 //!
 //! `listener` accepts, under TLS where there is a certificate (`tls`);
 //! `login` lets in, by the rules of `admission`; `requests` maps methods to rooms; `sweeper` ends what is over; `http`
-//! holds the routes; `admin` is the listener of who looks after the server, `metrics` what they can see.
+//! holds the routes, `readiness` the answer to one of them; `admin` is the listener of who looks after the server, `metrics` what they can see.
 
 mod admin;
 mod admission;
@@ -24,6 +24,7 @@ mod login;
 mod metrics;
 mod peers;
 mod queue;
+mod readiness;
 mod registry;
 mod requests;
 mod session;
@@ -52,6 +53,7 @@ use self::login::FailureKey;
 use self::metrics::GatewayMetrics;
 use self::peers::Peers;
 use self::queue::QueueLimits;
+use self::readiness::Readiness;
 use self::registry::Registry;
 use self::session::Session;
 pub(crate) use self::tls::Certificate;
@@ -97,6 +99,7 @@ pub struct Gateway {
     logins: Mutex<LoginRates>,
     address_logins: Mutex<Rates<IpAddr>>,
     failures: Mutex<LoginFailures<FailureKey>>,
+    readiness: Readiness,
     next_session: AtomicU64,
     is_draining: AtomicBool,
     connections: watch::Sender<usize>,
@@ -160,6 +163,7 @@ impl Gateway {
             logins: Mutex::new(LoginRates::new(&config, now_ms)),
             address_logins: Mutex::new(Rates::new(config.address_logins_per_second, config.address_logins_burst)),
             failures: Mutex::new(LoginFailures::new(config.login_failures_per_minute_max)),
+            readiness: Readiness::new(clock.clone()),
             next_session: AtomicU64::new(1),
             is_draining: AtomicBool::new(false),
             connections: watch::Sender::new(0),
@@ -171,8 +175,8 @@ impl Gateway {
         })
     }
 
-    /// Accepts connections until `stop` becomes true; under TLS where there is a certificate. Who looks after the server comes to
-    /// a listener of their own.
+    /// Accepts connections until `stop` becomes true; under TLS where there is a certificate. Who looks after the server
+    /// comes to a listener of their own.
     pub(crate) fn run(
         self: &Arc<Self>,
         listener: TcpListener,
@@ -197,8 +201,8 @@ impl Gateway {
         Ok(Running { accepting, admin, sweeping: tokio::spawn(sweeper::run(Arc::clone(self))), following })
     }
 
-    /// Sends everyone elsewhere: what was read is answered, what waits is written. Who takes longer than the setting allows
-    /// is cut off.
+    /// Sends everyone elsewhere: what was read is answered, what waits is written. Who takes longer than the setting
+    /// allows is cut off.
     pub async fn drain(&self) {
         self.is_draining.store(true, Ordering::Release);
         let reconnect_after_ms = i64::try_from(self.config.reconnect_after_ms).unwrap_or(i64::MAX);
@@ -206,8 +210,8 @@ impl Gateway {
         self.peers.end_all();
         let mut connections = self.connections.subscribe();
         let all_gone = connections.wait_for(|count| *count == 0);
-        // The machine's own time: what is waited for is what clients do with their sockets, and a stopping server must end
-        // even where its clock stands still.
+        // The machine's own time: what is waited for is what clients do with their sockets, and a stopping server must
+        // end even where its clock stands still.
         if tokio::time::timeout(Duration::from_millis(self.config.drain_ms_max), all_gone).await.is_err() {
             tracing::warn!(connections_count = *self.connections.borrow(), "connections were cut off");
             self.cut_off();

@@ -28,6 +28,16 @@ async fn an_operator_can_ask_whether_it_lives_and_whether_it_is_ready() {
 }
 
 #[tokio::test]
+async fn asking_whether_it_is_ready_takes_the_turn_to_write_once_in_a_second() {
+    let server = TestServer::start().await;
+    assert!(get(&server, "/readyz").await.starts_with("HTTP/1.1 200 "));
+    let _held = server.server.gateway.rooms.store().begin().await.unwrap();
+    for _ in 0..100 {
+        assert!(get(&server, "/readyz").await.starts_with("HTTP/1.1 200 "));
+    }
+}
+
+#[tokio::test]
 async fn a_stopping_server_is_not_ready() {
     let server = TestServer::start().await;
     server.server.gateway.drain().await;
