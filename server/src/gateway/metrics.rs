@@ -83,7 +83,10 @@ impl PushCounters {
     fn new(metrics: &Metrics) -> Self {
         let uncounted = || IntCounter::new("taken", "taken").expect("a valid name");
         let counters = Self {
-            queued: metrics.counter("hongyan_pushes_total", "Pushes put into the queues of sessions: deliveries."),
+            queued: metrics.counter(
+                "hongyan_pushes_total",
+                "Pushes put into the queues of sessions, those left out later to make room among them.",
+            ),
             queued_bytes: metrics.counter("hongyan_push_bytes_total", "Bytes of these pushes."),
             taken: uncounted(),
             taken_bytes: uncounted(),
@@ -142,7 +145,7 @@ impl GatewayMetrics {
             budget: held_by_queues(metrics),
             pushes_left_out: metrics.counter(
                 "hongyan_pushes_left_out_total",
-                "Pushes left out because the queue of a session was full; its client fetches them later.",
+                "Pushes for which a queue had no room, at once or later; their clients fetch them later.",
             ),
             errors: CodeCounters::new(
                 &metrics.counters("hongyan_errors_total", "Errors answered to sessions, by code.", &["code"]),

@@ -13,6 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerConfig};
 use rustls::sign::CertifiedKey;
+use rustls::version::TLS13;
 use sha2::{Digest, Sha256};
 use tokio_rustls::TlsAcceptor;
 
@@ -68,7 +69,8 @@ impl Certificate {
     /// client sees the certificate of now.
     pub(crate) fn acceptor(self: &Arc<Self>) -> Result<TlsAcceptor, Error> {
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
-            .with_safe_default_protocol_versions()
+            // By name: another crate's features must not bring back an older one.
+            .with_protocol_versions(&[&TLS13])
             .map_err(|error| Error::internal("choosing the versions of TLS", error))?
             .with_no_client_auth()
             .with_cert_resolver(Arc::<Self>::clone(self));

@@ -48,8 +48,8 @@ impl SendMetrics {
         }
     }
 
-    /// A batch was answered.
-    pub(super) fn batch_ended(&self, since: Instant, sends: usize) {
+    /// A batch is durable.
+    pub(super) fn batch_stored(&self, since: Instant, sends: usize) {
         self.batch.observe(since.elapsed().as_secs_f64());
         self.batch_sends.observe(sends as f64);
     }

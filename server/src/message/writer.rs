@@ -116,9 +116,8 @@ impl Drop for Writer {
 async fn run(batcher: Arc<Batcher>, mut submitted: mpsc::Receiver<(Pending, Answer)>, metrics: SendMetrics) {
     let mut waiting = Vec::with_capacity(BATCH_MAX);
     while submitted.recv_many(&mut waiting, BATCH_MAX).await > 0 {
-        let begun = Instant::now();
         let (batch, answers): (Vec<Pending>, Vec<Answer>) = waiting.drain(..).unzip();
-        let outcomes = match Batcher::store(&batcher, &batch).await {
+        let outcomes = match store(&batcher, &batch, &metrics).await {
             Ok(outcomes) => outcomes,
             Err(error) if batch.len() == 1 => vec![Err(error)],
             // Tried one by one they would all fare the same, each after a wait behind the others.
@@ -128,10 +127,9 @@ async fn run(batcher: Arc<Batcher>, mut submitted: mpsc::Receiver<(Pending, Answ
             }
             Err(error) => {
                 tracing::warn!(%error, sends = batch.len(), "a batch of sends failed; trying one by one");
-                store_one_by_one(&batcher, &batch).await
+                store_one_by_one(&batcher, &batch, &metrics).await
             }
         };
-        metrics.batch_ended(begun, batch.len());
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
             metrics.ended(&outcome);
             // Whoever gave up on its ticket has its message stored all the same.
@@ -140,10 +138,26 @@ async fn run(batcher: Arc<Batcher>, mut submitted: mpsc::Receiver<(Pending, Answ
     }
 }
 
-async fn store_one_by_one(batcher: &Arc<Batcher>, batch: &[Pending]) -> Vec<Result<Delivered, Error>> {
+/// Stores sends as one batch, which counts where it is durable.
+async fn store(
+    batcher: &Arc<Batcher>,
+    batch: &[Pending],
+    metrics: &SendMetrics,
+) -> Result<Vec<Result<Delivered, Error>>, Error> {
+    let begun = Instant::now();
+    let outcomes = Batcher::store(batcher, batch).await?;
+    metrics.batch_stored(begun, batch.len());
+    Ok(outcomes)
+}
+
+async fn store_one_by_one(
+    batcher: &Arc<Batcher>,
+    batch: &[Pending],
+    metrics: &SendMetrics,
+) -> Vec<Result<Delivered, Error>> {
     let mut outcomes = Vec::with_capacity(batch.len());
     for pending in batch {
-        let stored = Batcher::store(batcher, std::slice::from_ref(pending)).await;
+        let stored = store(batcher, std::slice::from_ref(pending), metrics).await;
         outcomes.push(stored.and_then(|mut outcome| outcome.pop().unwrap_or_else(|| Err(stopped()))));
     }
     outcomes
