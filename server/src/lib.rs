@@ -25,6 +25,7 @@ pub mod group;
 pub mod message;
 pub mod metrics;
 pub mod rooms;
+mod secret;
 pub mod server;
 pub mod store;
 

@@ -102,13 +102,14 @@ impl Rooms {
         self.folder.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    /// Becomes true when the store can no longer say what it holds (a commit failed, a task panicked). Nothing is written after it; the
-    /// server must stop.
+    /// Becomes true when the store can no longer say what it holds (a commit failed, a task panicked). Nothing is written
+    /// after it; the server must stop.
     pub fn failed(&self) -> watch::Receiver<bool> {
         self.store.failed()
     }
 
-    /// How often nobody could say what a commit left behind, while the store went on: sessions then compare what they have.
+    /// How often nobody could say what a commit left behind, while the store went on: sessions then compare what they
+    /// have.
     pub fn doubts(&self) -> watch::Receiver<u64> {
         self.store.doubts()
     }

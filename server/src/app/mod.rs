@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hongyan_protocol::clock::Clock;
 use hongyan_protocol::codes::Code;
 use hongyan_protocol::ids::SdkAppId;
-use rand::RngCore;
 
 use crate::error::Error;
+use crate::secret;
 use crate::store::{Store, Write};
 use settings::{SettingRow, Settings};
 
@@ -106,7 +106,7 @@ impl Apps {
         let app = App {
             sdk_app_id: SdkAppId::parse(last.map_or(FIRST_APP, |last| last + 1))?,
             name: name.to_owned(),
-            key: generate_key(),
+            key: secret::generate(),
             is_demo,
             created_ms: self.clock.now_ms(),
         };
@@ -179,11 +179,4 @@ impl Apps {
 
 fn not_found(app: SdkAppId) -> Error {
     Error::new(Code::APP_NOT_FOUND, format!("there is no app {app}"))
-}
-
-/// 64 hexadecimal characters.
-fn generate_key() -> String {
-    let mut bytes = [0; 32];
-    rand::rng().fill_bytes(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -35,8 +35,8 @@ pub(super) struct RestoreArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StoreCommand {
-    /// Make the store another one, which clients notice as they notice a restore. For whoever has put its tables back by
-    /// other means than `restore`; no server may be running on it
+    /// Make the store another one, which clients notice as they notice a restore. For whoever has put its tables back
+    /// by other means than `restore`; no server may be running on it
     RenewInstance {
         #[command(flatten)]
         settings: SettingsArgs,
@@ -80,8 +80,8 @@ fn embedded(settings: &SettingsArgs) -> Result<PathBuf, Failure> {
     match settings.config()?.place()? {
         Place::Folder(folder) => Ok(folder),
         Place::Postgres(_) => Err(Failure(
-            "the store is a database of PostgreSQL: copy it and put it back by its own tools, such as pg_dump, and then run \
-             store renew-instance"
+            "the store is a database of PostgreSQL: copy it and put it back by its own tools, such as pg_dump, and then \
+             run store renew-instance"
                 .to_owned(),
         )),
     }

@@ -2,6 +2,7 @@
 //! One layer of settings over another, each value remembered with the place it came from.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use toml::{Table, Value};
@@ -14,11 +15,18 @@ const DEFAULTS: &str = include_str!("../../config.default.toml");
 const ENVIRONMENT_PREFIX: &str = "HONGYAN_SERVER_";
 
 /// Settings being laid over one another. What a later layer names replaces what an earlier one said.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Layers {
     table: Table,
     /// Where each key that is no longer a default was set, by its dotted name.
     places: BTreeMap<String, String>,
+}
+
+/// Without the values, of which one may hold a password.
+impl fmt::Debug for Layers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layers").field("places", &self.places).finish_non_exhaustive()
+    }
 }
 
 impl Layers {

@@ -222,7 +222,7 @@ fn put_in_place(unfinished: &Path, file: &Path) -> io::Result<u64> {
     whole.sync_all()?;
     // What is replaced is this empty file and nobody else's.
     folder::create_private(file)?;
-    fs::rename(unfinished, file)?;
+    fs::rename(unfinished, file).inspect_err(|_| drop(fs::remove_file(file)))?;
     sync_folder_of(file)?;
     Ok(whole.metadata()?.len())
 }

@@ -2,10 +2,10 @@
 //! The one row that says which store this is.
 
 use hongyan_protocol::ids::InstanceId;
-use rand::RngCore;
 
 use super::{Connection, execute, fetch_optional};
 use crate::error::Error;
+use crate::secret;
 
 #[derive(sqlx::FromRow)]
 struct InstanceRow {
@@ -35,7 +35,7 @@ impl Instance {
              where not exists (select 1 from instance)
              on conflict do nothing",
             InstanceId::generate().to_string(),
-            random_hex(),
+            secret::generate(),
             now_ms
         )?;
         let made = Self::find(connection).await?;
@@ -53,7 +53,7 @@ impl Instance {
 /// end.
 pub(crate) async fn renew(connection: &mut Connection) -> Result<InstanceId, Error> {
     let id = InstanceId::generate();
-    execute!(connection, "update instance set id = $1, secret = $2", id.to_string(), random_hex())?;
+    execute!(connection, "update instance set id = $1, secret = $2", id.to_string(), secret::generate())?;
     Ok(id)
 }
 
@@ -71,11 +71,4 @@ pub(crate) async fn keep_sync_time(connection: &mut Connection, sync_ms: i64) ->
         execute!(connection, "update instance set sync_ms = $1 where sync_ms < $1", sync_ms)?;
     }
     Ok(free.is_some())
-}
-
-/// 64 hexadecimal characters that nobody can guess.
-fn random_hex() -> String {
-    let mut bytes = [0; 32];
-    rand::rng().fill_bytes(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
