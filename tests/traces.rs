@@ -13,7 +13,7 @@ use hongyan_protocol::frame::{ClientFrame, ServerFrame, encode_call, encode_repl
 use hongyan_protocol::ids::SdkAppId;
 use hongyan_protocol::message::{CustomElement, Element, MessageBody, SendMessage};
 use hongyan_protocol::usersig;
-use hongyan_server::config::Config;
+use hongyan_server::config::Layers;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
@@ -281,7 +281,11 @@ async fn no_secret_is_in_what_debug_prints_of_the_types_that_hold_it() {
         is_demo: true,
         created_ms: 0,
     };
-    let config = Config::for_folder(server.folder());
+    const PASSWORD: &str = "an-otter-in-a-teapot-sings-of-the-seven-lakes";
+    secrets.add("the password of the store", PASSWORD);
+    let store = format!("postgres://hongyan:{PASSWORD}@127.0.0.1/hongyan");
+    let layers = Layers::defaults().with_value("store", &store, "a test").unwrap();
+    let config = layers.clone().build().unwrap();
     let client = ClientConfig {
         sdk_app_id: server.app().id.get(),
         server_url: alice.url().to_owned(),
@@ -294,8 +298,9 @@ async fn no_secret_is_in_what_debug_prints_of_the_types_that_hold_it() {
     };
     let refused = alice.login_with(&other).await.expect_err("it is another user's");
     let unread = frames[2].params::<Login>().expect_err("it is no login");
+    let stored = (layers, config);
     let printed: [&dyn std::fmt::Debug; 11] =
-        [&login, &resume, &session, &frames, &answer, &push, &claims, &app, &config, &(client, refused), &unread];
+        [&login, &resume, &session, &frames, &answer, &push, &claims, &app, &stored, &(client, refused), &unread];
     for value in printed {
         assert_eq!(secrets.find(format!("{value:?} {value:#?}")), None);
     }
