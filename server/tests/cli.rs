@@ -211,6 +211,9 @@ fn the_unit_starts_the_binary_as_it_is_and_leaves_it_time_to_stop() {
     assert!(stop_s * 1_000 >= config.gateway.drain_ms_max + 15_000, "{stop_s}");
     let files: usize = value("LimitNOFILE").parse().expect("a number");
     assert!(files > 2 * config.gateway.connections_max, "{files}");
+    assert_eq!((value("Restart"), value("StartLimitIntervalSec")), ("on-failure", "0"), "it is started however often");
+    let restart_s: u64 = value("RestartSec").parse().expect("seconds");
+    assert!(restart_s >= 5, "not in haste: {restart_s}");
     assert_settings(unit.lines().filter_map(|line| line.strip_prefix("Environment=")));
 }
 
@@ -249,8 +252,15 @@ fn the_image_is_made_of_what_is_here_and_calls_the_binary_as_it_is() {
     let manifest = std::fs::read_to_string("../Cargo.toml").expect("it is there");
     assert!(manifest.contains("[profile.server]"));
     assert!(after("COPY ").contains(&"--from=build /src/target/server/hongyan-server /usr/local/bin/hongyan-server"));
-    for kept in deployed("Dockerfile.dockerignore").lines().filter_map(|line| line.strip_prefix('!')) {
-        assert!(Path::new("..").join(kept).exists(), "{kept}");
+    let sent = deployed("Dockerfile.dockerignore");
+    assert!(sent.lines().any(|line| line == "*"), "nothing is sent that is not named");
+    let kept: Vec<&str> = sent.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    for name in &kept {
+        assert!(Path::new("..").join(name).exists(), "{name}");
+    }
+    let members = manifest.lines().find_map(|line| line.strip_prefix("members = ")).expect("it is a workspace");
+    for member in list(members).iter().filter(|member| *member != ".") {
+        assert!(kept.contains(&member.as_str()), "cargo looks for {member}, which is not sent");
     }
     assert_eq!(after("USER "), ["10001:10001"], "it is not root");
     assert_settings(after("ENV ").iter().flat_map(|line| line.split_whitespace()));
