@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use hongyan_protocol::ids::SdkAppId;
 use tempfile::TempDir;
 
+use crate::engine::Database;
 use crate::hongyan::Hongyan;
 use crate::socket::broken;
 
@@ -54,21 +55,21 @@ pub trait Host: Sync {
 #[derive(Debug)]
 pub struct ServerProcess {
     binary: PathBuf,
-    store: Option<String>,
+    database: Option<Database>,
     folder: TempDir,
     child: Child,
     endpoint: Hongyan,
 }
 
 impl ServerProcess {
-    /// Starts one on an empty folder within a folder. `store` is given to it where it is not to keep its own files.
-    pub fn start(binary: &Path, within: &Path, store: Option<&str>) -> io::Result<Self> {
+    /// Starts one on an empty folder within a folder. `database` is given to it where it is not to keep its
+    /// own files.
+    pub fn start(binary: &Path, within: &Path, database: Option<Database>) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("server-").tempdir_in(within)?;
-        let (child, said) = spawn(binary, folder.path(), store)?;
+        let (child, said) = spawn(binary, folder.path(), database.as_ref())?;
         let app = said.app.ok_or_else(|| broken("the server named no demo app: is its store empty?"))?;
         let endpoint = Hongyan { addr: said.addr, app, key: said.key };
-        let store = store.map(str::to_owned);
-        Ok(Self { binary: binary.to_owned(), store, folder, child, endpoint })
+        Ok(Self { binary: binary.to_owned(), database, folder, child, endpoint })
     }
 
     fn stop(&mut self) -> io::Result<()> {
@@ -95,7 +96,7 @@ impl Host for ServerProcess {
 
     async fn restart(&mut self) -> io::Result<()> {
         self.stop()?;
-        let (child, said) = spawn(&self.binary, self.folder.path(), self.store.as_deref())?;
+        let (child, said) = spawn(&self.binary, self.folder.path(), self.database.as_ref())?;
         (self.child, self.endpoint.addr) = (child, said.addr);
         Ok(())
     }
@@ -116,11 +117,12 @@ struct Said {
     key: String,
 }
 
-fn spawn(binary: &Path, folder: &Path, store: Option<&str>) -> io::Result<(Child, Said)> {
+fn spawn(binary: &Path, folder: &Path, database: Option<&Database>) -> io::Result<(Child, Said)> {
     let mut command = Command::new(binary);
     command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder).stdout(Stdio::piped());
-    if let Some(store) = store {
-        command.args(["--store", store]);
+    if let Some(database) = database {
+        // As an option it would show to everybody who lists processes.
+        command.env("HONGYAN_SERVER_STORE", database.address());
     }
     for (key, value) in SETTINGS {
         command.env(format!("HONGYAN_SERVER_{}", key.to_uppercase().replace('.', "__")), value);

@@ -65,7 +65,7 @@ fn fsyncs(file: &mut File, length: Duration) -> io::Result<Times> {
 /// messages as fast as they take them.
 pub async fn commits(engine: &Engine, folder: &Path, sizes: &Sizes, report: &mut Report) -> io::Result<()> {
     let folder = tempfile::Builder::new().prefix("limit-").tempdir_in(folder)?;
-    let place = engine.empty_place(folder.path())?;
+    let (place, _database) = engine.empty_place(folder.path())?;
     let config = RoomsConfig { data_folder: folder.path().to_owned(), store: place, silence_ms_max: i64::MAX };
     let (clock, bus, metrics) = (Clock::system(), Arc::new(Bus::silent()), Metrics::new());
     let rooms = Rooms::open(config, clock, bus, &metrics).await.map_err(failed)?;

@@ -126,10 +126,7 @@ async fn measure_all(args: &RunArgs, selection: &Selection, sizes: &Sizes, repor
     run::limits(&bare.peer(), &args.folder, selection, sizes, report).await?;
     drop(bare);
     if !args.no_server {
-        let start = |engine: &Engine| {
-            let store = engine.make_empty()?;
-            ServerProcess::start(&args.server, &args.folder, store.as_deref())
-        };
+        let start = |engine: &Engine| ServerProcess::start(&args.server, &args.folder, engine.make_empty()?);
         let engine = Engine::Sqlite;
         run::ours(&mut start(&engine)?, &engine, selection, sizes, report).await?;
         run::grown(&start(&engine)?, &engine, selection, sizes, report).await?;
