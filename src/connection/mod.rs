@@ -11,6 +11,7 @@ pub(crate) mod inbox;
 mod limits;
 mod pending;
 mod requests;
+mod sent;
 mod socket;
 mod state;
 pub(crate) mod status;

@@ -24,6 +24,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::connection::address::Address;
+use crate::connection::sent::Sent;
 use crate::connection::state::Failure;
 
 /// How many bytes may wait to be written: a full line makes calls fail (9507) instead of growing memory.
@@ -38,7 +39,7 @@ const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl Stream for TcpStream {}
-impl Stream for TlsStream<TcpStream> {}
+impl Stream for TlsStream<Sent> {}
 
 /// An open WebSocket.
 pub(crate) struct Socket {
@@ -59,7 +60,7 @@ impl Socket {
         stream.set_nodelay(true).map_err(|error| dial_failure(&error))?;
         let stream: Box<dyn Stream> = match address.tls_name {
             Some(name) => {
-                let encrypted = TlsConnector::from(tls).connect(name, stream).await;
+                let encrypted = TlsConnector::from(tls).connect(name, Sent(stream)).await;
                 Box::new(encrypted.map_err(|error| tls_failure(&error))?)
             }
             None => Box::new(stream),
