@@ -85,6 +85,7 @@ impl Database {
 }
 
 impl Drop for Database {
+    #[expect(clippy::print_stderr, reason = "nobody else can say what is left behind")]
     fn drop(&mut self) {
         if let Err(error) = ask(&self.instance, &format!("drop database if exists {} with (force)", self.name)) {
             eprintln!("the database {} is left: {error}", self.name);
