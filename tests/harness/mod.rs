@@ -14,6 +14,7 @@
 pub mod app;
 pub mod certificates;
 pub mod database;
+#[expect(dead_code, reason = "the tests of the store use more of it")]
 pub mod database_proxy;
 pub mod device;
 #[cfg(target_os = "linux")]
