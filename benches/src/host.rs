@@ -15,9 +15,13 @@ use crate::hongyan::Hongyan;
 use crate::socket::broken;
 
 /// Settings of a server that is measured: whatever is meant to hold off a crowd lets this one in.
-pub const SETTINGS: [(&str, &str); 9] = [
+pub const SETTINGS: [(&str, &str); 13] = [
     ("gateway.logins_per_second", "1000000"),
     ("gateway.logins_burst", "1000000"),
+    ("gateway.app_logins_per_second", "1000000"),
+    ("gateway.app_logins_burst", "1000000"),
+    ("gateway.user_logins_per_second", "1000000"),
+    ("gateway.user_logins_burst", "1000000"),
     ("gateway.address_logins_per_second", "1000000"),
     ("gateway.address_logins_burst", "1000000"),
     ("gateway.unauthenticated_per_address_max", "100000"),
