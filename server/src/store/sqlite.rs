@@ -46,7 +46,13 @@ pub(super) async fn open(
         // Rows of one room never point at rows of another by the engine's means.
         .foreign_keys(false)
         .busy_timeout(BUSY_TIMEOUT);
-    let of_writer = options.clone().pragma("cache_size", WRITER_CACHE).pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
+    let of_writer = options
+        .clone()
+        .pragma("cache_size", WRITER_CACHE)
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        // What an operation changes is kept aside until it is over, to be able to undo it alone. Beyond 64 KiB that would go
+        // through a file that is made and deleted for each.
+        .pragma("temp_store", "memory");
     let mut writer = of_writer.connect().await.map_err(|error| opening(&file, error))?;
     let is_pending = is_migration_pending(&mut writer).await?;
     // Tables do not change under a server that runs on them.
