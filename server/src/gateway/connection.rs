@@ -70,9 +70,10 @@ pub(super) async fn run(gateway: Arc<Gateway>, peer: Arc<Peer>, socket: WebSocke
 impl Connection {
     async fn run(&mut self, peer: &Arc<Peer>) {
         let Some(text) = self.first_frame().await else { return };
-        match login::open(&self.gateway, self.session.id, peer, &text).await {
+        // Boxed, as is all that happens once: a task is as large as the largest of its steps, for as long as it lives.
+        match Box::pin(login::open(&self.gateway, self.session.id, peer, &text)).await {
             Ok((id, opened)) => {
-                let membership = self.enter(id, opened).await;
+                let membership = Box::pin(self.enter(id, opened)).await;
                 if membership.is_some() {
                     // From here on the sweeper looks after it; until here the deadline of the peer does.
                     peer.logged_in();
