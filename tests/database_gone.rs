@@ -20,9 +20,10 @@ async fn ready_status(server: &TestServer) -> String {
     answer.split(' ').nth(1).unwrap().to_owned()
 }
 
-async fn becomes_ready(server: &TestServer) {
-    eventually("a server that is ready", async || match ready_status(server).await {
-        status if status == "200" => Ok(()),
+/// Waits for a status: an answer is kept for a second.
+async fn has_ready_status(server: &TestServer, expected: &str) {
+    eventually(format!("{expected} from /readyz"), async || match ready_status(server).await {
+        status if status == expected => Ok(()),
         status => Err(status),
     })
     .await;
@@ -36,17 +37,17 @@ async fn a_database_that_is_gone_is_waited_for_and_nothing_acknowledged_is_lost(
     let alice = server.device("alice").login().await;
     let mut carol = server.wire("carol").await;
     alice.sends(&c2c("bob"), "before").await;
-    assert_eq!(ready_status(&server).await, "200");
+    has_ready_status(&server, "200").await;
 
     server.home().proxy().take_away();
-    assert_eq!(ready_status(&server).await, "503");
+    has_ready_status(&server, "503").await;
     let message = text_message(&to_user("bob"), "by hand");
     let refusal = carol.call::<SendMessage>(&message).await.unwrap_err();
     assert!(refusal.code.is_retryable(), "{refusal}");
     let queued = alice.queue_text(&c2c("bob"), "meanwhile").await;
 
     server.home().proxy().give_back();
-    becomes_ready(&server).await;
+    has_ready_status(&server, "200").await;
     assert_eq!(carol.call::<SendMessage>(&message).await.unwrap().seq.get(), 1);
     queued.end().await.unwrap();
     bob.heard.wait_for_texts(3).await;
@@ -74,7 +75,7 @@ async fn a_commit_whose_outcome_is_unknown_is_answered_so_and_heard_of_once() {
     proxy.give_back();
     // No push tells of it, and nobody says anything more: the server has its sessions look.
     assert_eq!(bob.heard.wait_for_texts(2).await, ["first", "second"]);
-    becomes_ready(&server).await;
+    has_ready_status(&server, "200").await;
     assert_eq!(alice.call::<SendMessage>(&message).await.unwrap().seq.get(), 2);
     alice.send_text(&of, "third").await.unwrap();
     assert_eq!(bob.heard.wait_for_texts(3).await, ["first", "second", "third"]);

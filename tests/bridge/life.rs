@@ -133,6 +133,7 @@ async fn a_listener_that_throws_hears_what_comes_next() {
     let bob = BridgeUser::login("bob", &server).await;
     for text in ["one", "two"] {
         bob.gets("sendC2CTextMessage", json!({"text": text, "userID": "alice"})).await;
+        alice.ear.wait_for(text, |_| alice.ear.texts().iter().any(|heard| heard == text).then_some(())).await;
         alice.gets("getConversation", json!({"conversationID": "c2c_bob"})).await;
     }
     alice.ear.wait_for("two texts", |_| (alice.ear.texts() == ["one", "two"]).then_some(())).await;
