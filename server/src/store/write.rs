@@ -15,7 +15,7 @@
 //! PostgreSQL knows what it holds, it is only out of reach: the connection is *lost*, operations are refused with a code
 //! that says to try again, and the committer connects anew until it succeeds. Where a commit was on its way, those who
 //! waited for it are told to try again too (their ids show what was done), nothing of it is published, and
-//! [`Shared::doubts`] says so once the store is back.
+//! `Shared::doubts` says so once the store is back.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
