@@ -94,6 +94,12 @@ impl World {
         Self::open_at(None).await
     }
 
+    /// On PostgreSQL, where the tests run on it.
+    pub(crate) async fn open_on_postgres() -> Option<Self> {
+        let database = TestDatabase::create().await?;
+        Some(Self::open_at(Some(database)).await)
+    }
+
     async fn open_at(database: Option<TestDatabase>) -> Self {
         let home = Home { folder: tempfile::tempdir().unwrap(), database };
         let clock = Clock::frozen(START_MS);

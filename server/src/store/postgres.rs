@@ -37,6 +37,17 @@ const SILENCE_MAX: &str = "10s";
 /// How long a statement may take.
 const STATEMENT_WAIT_MAX: &str = "30s";
 
+/// Each statement names the rows that it wants by an index. What PostgreSQL would choose instead for a table that is still
+/// small, it would go on with while the table grows, until it counts the table again: a minute or more in which each batch
+/// reads all messages there are. Compiling is for long queries; here it would be set off by the price of what is ruled out.
+const BY_INDEX: [(&str, &str); 5] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_material", "off"),
+    ("jit", "off"),
+];
+
 /// How long a reader that was used may take to show that it can be used again.
 const PING_WAIT_MAX: Duration = Duration::from_secs(2);
 
@@ -74,7 +85,7 @@ pub(super) async fn open(
     options: &PgConnectOptions,
     lock: Option<&FolderLock>,
 ) -> Result<(Source, PgConnection, Backend, PgPool), Error> {
-    let options = options.clone().application_name("hongyan-server");
+    let options = options.clone().application_name("hongyan-server").options(BY_INDEX);
     let of_writer = options.clone().options([
         ("lock_timeout", LOCK_WAIT),
         ("idle_in_transaction_session_timeout", SILENCE_MAX),
