@@ -22,7 +22,7 @@ use crate::socket::Socket;
 use crate::ws;
 
 /// As the real server has them.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
+const READ_BUFFER_BYTES: usize = 2 * 1024;
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 
 /// Frames that may wait for one connection, and that are written with one call.

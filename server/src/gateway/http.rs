@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::metrics::Metrics;
 
 /// What one read of a socket takes at the most. With the library's own 128 KiB an idle connection would cost that much.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
+const READ_BUFFER_BYTES: usize = 2 * 1024;
 
 /// What is gathered before it is written, which an idle connection may go on holding.
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
