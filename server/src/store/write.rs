@@ -27,7 +27,7 @@ use tokio::task::JoinHandle;
 
 use super::metrics::StoreMetrics;
 use super::postgres::{Backend, Source};
-use super::{Connection, Engine, Failure, SyncTime, execute, failure, instance};
+use super::{Connection, Engine, Failure, SyncTime, execute, failure, instance, text};
 use crate::error::Error;
 
 /// How long the committer waits after an attempt to connect that failed; doubled each time, up to the most.
@@ -275,6 +275,18 @@ enum CommitError {
     Unknown(Error),
 }
 
+/// Opens a transaction with an operation in it, in one go.
+async fn open(connection: &mut Connection) -> Result<(), Error> {
+    let text = text!("{begin}; savepoint operation");
+    match connection.engine() {
+        Engine::Sqlite(connection) => sqlx::query(text.sqlite.as_str()).execute(connection).await.map(drop),
+        Engine::Postgres(connection, line) => {
+            line.hear(sqlx::raw_sql(text.postgres.as_str()).execute(connection)).await.map(drop)
+        }
+    }
+    .map_err(Error::from)
+}
+
 async fn commit(connection: &mut Connection) -> Result<(), CommitError> {
     let (outcome, is_undone): (_, fn(&sqlx::Error) -> bool) = match connection.engine() {
         Engine::Sqlite(connection) => {
@@ -333,19 +345,20 @@ impl Group {
             self.abandon(&error).await;
         }
         match self.state {
-            State::Over => return Err(stopped()),
-            State::Lost => return Err(Error::unreachable("the store is out of reach", "its connection is lost")),
-            State::Idle => self.open(sync_time).await?,
-            State::Opening | State::Open | State::Inside => {}
+            State::Over => Err(stopped()),
+            State::Lost => Err(Error::unreachable("the store is out of reach", "its connection is lost")),
+            State::Idle => self.open(sync_time).await,
+            State::Opening | State::Open | State::Inside => {
+                self.state = State::Inside;
+                execute!(self.connection(), "savepoint operation").map(drop)
+            }
         }
-        self.state = State::Inside;
-        execute!(self.connection(), "savepoint operation").map(drop)
     }
 
-    /// Opens a transaction. Where it fails, what there is of it goes before the next one.
+    /// Opens a transaction and an operation's savepoint in it. Where it fails, what there is of it goes before the next one.
     async fn open(&mut self, sync_time: &SyncTime) -> Result<(), Error> {
         self.state = State::Opening;
-        if let Err(error) = execute!(self.connection(), "{begin}") {
+        if let Err(error) = open(self.connection()).await {
             // PostgreSQL has nothing to wait for here: it is gone, or it is no longer the one that writes.
             if self.origin.is_some() {
                 self.break_off("opening a transaction", &error);
@@ -356,7 +369,7 @@ impl Group {
         if sync_time.is_look_due() {
             sync_time.set_looked(instance::read_sync_time(self.connection()).await?);
         }
-        self.state = State::Open;
+        self.state = State::Inside;
         Ok(())
     }
 
