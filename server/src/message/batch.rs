@@ -85,12 +85,10 @@ impl<'a> Batch<'a> {
     async fn read(write: &mut Write, sends: &[Pending], active_ms: i64) -> Result<Self, Error> {
         let ids: Vec<_> = sends.iter().map(|pending| (pending.caller.app, pending.send.id)).collect();
         let sent = queries::list_sent(write, &ids).await?;
-        let users: HashSet<_> = sends.iter().flat_map(users_of).collect();
-        let profiles = account::queries::list_profiles(write, &users.into_iter().collect::<Vec<_>>()).await?;
         let mut batch = Self {
             ledger: Ledger::default(),
             sent,
-            profiles,
+            profiles: HashMap::new(),
             pairs: HashMap::new(),
             empty: HashSet::new(),
             groups: HashMap::new(),
@@ -99,19 +97,36 @@ impl<'a> Batch<'a> {
         };
         let new: Vec<_> =
             sends.iter().filter(|pending| !batch.sent.contains_key(&(pending.caller.app, pending.send.id))).collect();
+        batch.read_profiles(write, new.iter().map(|pending| (pending.caller.app, pending.caller.user.clone()))).await?;
         batch.open_pairs(write, &new, active_ms).await?;
         batch.open_groups(write, &new).await?;
         batch.read_rows(write, &new).await?;
         Ok(batch)
     }
 
-    /// Takes hold of the logs between users, and makes those that are missing.
+    async fn read_profiles(
+        &mut self,
+        write: &mut Write,
+        users: impl Iterator<Item = (SdkAppId, UserId)>,
+    ) -> Result<(), Error> {
+        let wanted: HashSet<_> = users.filter(|user| !self.profiles.contains_key(user)).collect();
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        self.profiles.extend(account::queries::list_profiles(write, &wanted).await?);
+        Ok(())
+    }
+
+    /// Takes hold of the logs between users, and makes those that are missing where both users exist.
     async fn open_pairs(&mut self, write: &mut Write, new: &[&Pending], active_ms: i64) -> Result<(), Error> {
         let wanted: HashSet<Pair> = new.iter().filter_map(|pending| self.pair_to_open(pending)).collect();
         let mut missing: Vec<Pair> = wanted.into_iter().collect();
         missing.sort();
         self.take_pairs(logs::lock_c2c(write, &missing).await?);
         missing.retain(|pair| !self.pairs.contains_key(pair));
+        let users = missing.iter().flat_map(|(app, low, high)| [(*app, low.clone()), (*app, high.clone())]);
+        self.read_profiles(write, users).await?;
+        missing.retain(|(app, low, high)| {
+            [low, high].into_iter().all(|user| self.profiles.contains_key(&(*app, user.clone())))
+        });
         if !missing.is_empty() {
             logs::insert_c2c(write, &missing, active_ms).await?;
             self.take_pairs(logs::lock_c2c(write, &missing).await?);
@@ -145,14 +160,12 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// The log between users that a send goes to. None is made for a peer without an account.
+    /// The log between users that a send goes to, where its sender exists.
     fn pair_to_open(&self, pending: &Pending) -> Option<Pair> {
         let app = pending.caller.app;
         let Target::User(peer) = &pending.send.to else { return None };
-        let both = [&pending.caller.user, peer];
-        let exist = both.into_iter().all(|user| self.profiles.contains_key(&(app, user.clone())));
         let (low, high) = pair(&pending.caller.user, peer);
-        exist.then_some((app, low, high))
+        self.profiles.contains_key(&(app, pending.caller.user.clone())).then_some((app, low, high))
     }
 
     async fn open_groups(&mut self, write: &mut Write, new: &[&Pending]) -> Result<(), Error> {
@@ -245,15 +258,6 @@ fn answer_repeat(pending: &Pending, sent: &Sent) -> Result<Delivered, Error> {
     } else {
         Err(Error::new(Code::BAD_PARAMETER, "the message id cannot be used"))
     }
-}
-
-/// Who must exist for a send: its sender, and its receiver where that is a user.
-fn users_of(pending: &Pending) -> Vec<(SdkAppId, UserId)> {
-    let mut users = vec![(pending.caller.app, pending.caller.user.clone())];
-    if let Target::User(peer) = &pending.send.to {
-        users.push((pending.caller.app, peer.clone()));
-    }
-    users
 }
 
 fn answer_of(log: LogId, message: &Message) -> SentMessage {
