@@ -14,6 +14,9 @@ const DEFAULTS: &str = include_str!("../../config.default.toml");
 /// What the names of environment variables begin with.
 const ENVIRONMENT_PREFIX: &str = "HONGYAN_SERVER_";
 
+/// The setting whose value is not repeated.
+const KEY_WITH_PASSWORD: &str = "store";
+
 /// Settings being laid over one another. What a later layer names replaces what an earlier one said.
 #[derive(Clone)]
 pub struct Layers {
@@ -47,7 +50,7 @@ impl Layers {
     /// Lays TOML text over the rest. `place` is what errors call it.
     pub fn with_toml(mut self, text: &str, place: &str) -> Result<Self, ConfigError> {
         let over: Table = text.parse().map_err(|error: toml::de::Error| {
-            ConfigError(format!("the settings file {place} is not TOML: {}", error.to_string().trim_end()))
+            ConfigError(format!("the settings file {place} is not TOML: {}", explain(&error, text)))
         })?;
         self.lay("", over, place)?;
         Ok(self)
@@ -79,8 +82,8 @@ impl Layers {
     /// The settings, if all their values can be used.
     pub fn build(self) -> Result<Config, ConfigError> {
         let config: Config = read(&self.table).map_err(|(key, why)| {
-            let value = self.find(&key).map_or_else(String::new, |value| format!(" is {value}{}", self.place_of(&key)));
-            ConfigError(format!("the setting {key}{value}: {why}"))
+            let value = self.find(&key).map_or_else(String::new, |value| shown(&key, value));
+            ConfigError(format!("the setting {key}{value}{}: {why}", self.place_of(&key)))
         })?;
         config.check()?;
         Ok(config)
@@ -119,10 +122,8 @@ impl Layers {
                 }
                 (Some(known), value) if known.same_type(&value) && !known.is_table() => self.set(&key, value, place),
                 (Some(known), value) => {
-                    return Err(ConfigError(format!(
-                        "the setting {key} is {value} (in {place}): expected {}",
-                        kind_of(known)
-                    )));
+                    let (shown, kind) = (shown(&key, &value), kind_of(known));
+                    return Err(ConfigError(format!("the setting {key}{shown} (in {place}): expected {kind}")));
                 }
             }
         }
@@ -161,6 +162,20 @@ fn kind_of(value: &Value) -> &'static str {
         Value::Table(_) => "a section",
         _ => "a text",
     }
+}
+
+/// Where a text stops being TOML, and why. What stands there is not repeated: it may be a password.
+fn explain(error: &toml::de::Error, text: &str) -> String {
+    let why = error.message().trim_end();
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return why.to_owned() };
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("line {line}, column {column}: {why}")
+}
+
+/// A value as an error repeats it: not at all, where it may hold a password.
+fn shown(key: &str, value: &Value) -> String {
+    if key == KEY_WITH_PASSWORD { String::new() } else { format!(" is {value}") }
 }
 
 /// The settings, or the key whose value cannot be used, and why.

@@ -106,8 +106,30 @@ fn a_value_out_of_range_is_named_with_its_place() {
 fn text_that_is_no_toml_is_refused_with_its_place() {
     let refusal = refused(Layers::defaults().with_toml("listen = ", "hongyan.toml"));
     assert!(refusal.starts_with("the settings file hongyan.toml is not TOML: "), "{refusal}");
+    let text = "[tls]\nkey = 'key.pem'\n\nlisten = [\n";
+    let refusal = refused(Layers::defaults().with_toml(text, "hongyan.toml"));
+    assert!(refusal.starts_with("the settings file hongyan.toml is not TOML: line 4, column 11: "), "{refusal}");
     let missing = refused(Layers::defaults().with_file(Path::new("/there/is/no/such/file")));
     assert!(missing.starts_with("the settings file /there/is/no/such/file cannot be read: "), "{missing}");
+}
+
+#[test]
+fn what_cannot_be_read_is_not_repeated_where_it_may_hold_a_password() {
+    for text in [
+        "store = postgres://im:secret@db.example/chat",
+        "store = \"postgres://im:secret@db.example/chat",
+        "store = 'postgres://im:secret@db.example/chat' and more",
+        "store = 'sqlite'\nstore = 'postgres://im:secret@db.example/chat'",
+        "store 'postgres://im:secret@db.example/chat'",
+        "postgres://im:secret@db.example/chat",
+        "store = ['postgres://im:secret@db.example/chat']",
+        "store = { address = 'postgres://im:secret@db.example/chat' }",
+        "[store]\naddress = 'postgres://im:secret@db.example/chat'",
+        "listen = 'postgres://im:secret@db.example/chat\nstore = 'sqlite'",
+    ] {
+        let refusal = refused(Layers::defaults().with_toml(text, "hongyan.toml"));
+        assert!(!refusal.contains("secret") && refusal.contains("hongyan.toml"), "{text}: {refusal}");
+    }
 }
 
 #[test]
