@@ -4,12 +4,12 @@ mod outage;
 mod shared;
 
 use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
 use std::sync::Mutex;
 use std::task::Poll;
 
 use hongyan_protocol::codes::Code;
-
-use std::path::Path;
 
 use super::*;
 
@@ -36,6 +36,11 @@ async fn notes(store: &Store) -> Vec<i64> {
     rows.into_iter().map(|(number,)| number).collect()
 }
 
+/// Asks a future once, so that it begins, and finds that it has not ended.
+async fn is_pending(future: &mut (impl Future + Unpin)) -> bool {
+    std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut *future).poll(context).is_pending())).await
+}
+
 #[tokio::test]
 async fn an_operation_that_is_dropped_or_fails_is_undone_alone() {
     let folder = tempfile::tempdir().unwrap();
@@ -45,11 +50,7 @@ async fn an_operation_that_is_dropped_or_fails_is_undone_alone() {
     // Those who stand in line behind it get the turn that it leaves, in the transaction that it began.
     let (second, third) = (store.begin(), store.begin());
     tokio::pin!(second, third);
-    std::future::poll_fn(|context| {
-        assert!(second.as_mut().poll(context).is_pending() && third.as_mut().poll(context).is_pending());
-        Poll::Ready(())
-    })
-    .await;
+    assert!(is_pending(&mut second).await && is_pending(&mut third).await);
     drop(dropped);
     let mut second = second.await.unwrap();
     add(&mut second, 2).await.unwrap();
@@ -60,6 +61,50 @@ async fn an_operation_that_is_dropped_or_fails_is_undone_alone() {
     drop(third);
     second.await.unwrap().unwrap();
     assert_eq!(notes(&store).await, [2]);
+}
+
+#[tokio::test]
+async fn an_operation_that_is_dropped_while_it_gets_in_line_costs_nobody_else_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let mut first = store.begin().await.unwrap();
+    add(&mut first, 1).await.unwrap();
+    let second = store.begin();
+    tokio::pin!(second);
+    assert!(is_pending(&mut second).await);
+    let first = tokio::spawn(first.commit(|| {}));
+    let mut second = second.await.unwrap();
+    add(&mut second, 2).await.unwrap();
+    // Its savepoint is being left, and nobody waits for it.
+    let mut second = Box::pin(second.commit(|| {}));
+    assert!(is_pending(&mut second).await);
+    drop(second);
+    first.await.unwrap().unwrap();
+    store.write(|write| write.commit(|| {})).await.unwrap();
+    assert_eq!(notes(&store).await, [1, 2], "who is dropped while it waits does not take back what it did");
+}
+
+#[tokio::test]
+async fn who_is_dropped_while_another_that_was_dropped_is_undone_costs_nobody_else_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    // Each time a little later, so that some are dropped in the midst of it.
+    for number in 1..=100 {
+        let mut first = store.begin().await.unwrap();
+        add(&mut first, number).await.unwrap();
+        let (second, third) = (store.begin(), store.begin());
+        tokio::pin!(second);
+        let mut third = Box::pin(third);
+        assert!(is_pending(&mut second).await && is_pending(&mut third).await);
+        let first = tokio::spawn(first.commit(|| {}));
+        let mut second = second.await.unwrap();
+        add(&mut second, -number).await.unwrap();
+        drop(second);
+        let span = Duration::from_micros(number.unsigned_abs() * 5);
+        let _ = tokio::time::timeout(span, third).await;
+        first.await.unwrap().unwrap();
+    }
+    assert_eq!(notes(&store).await, (1..=100).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -117,7 +162,7 @@ async fn an_operation_whose_transaction_the_engine_gave_up_is_not_acknowledged_a
     add(&mut first, 1).await.unwrap();
     let second = store.begin();
     tokio::pin!(second);
-    assert!(std::future::poll_fn(|context| Poll::Ready(second.as_mut().poll(context).is_pending())).await);
+    assert!(is_pending(&mut second).await);
     let first = tokio::spawn(first.commit(|| {}));
     let mut second = second.await.unwrap();
     execute!(second, "rollback").unwrap();
@@ -193,14 +238,14 @@ async fn who_gets_no_turn_in_time_is_told_to_try_again_and_the_check_says_so_soo
     let held = store.begin().await.unwrap();
     let (check, turn) = (store.check(), store.begin());
     tokio::pin!(check, turn);
-    assert!(std::future::poll_fn(|context| Poll::Ready(turn.as_mut().poll(context).is_pending())).await);
+    assert!(is_pending(&mut turn).await);
     let advance = async {
         // The check reads before it waits for its turn; its deadline was set before that.
         clock.advance(CHECK_WAIT_MAX);
     };
     let (checked, ()) = tokio::join!(check, advance);
     assert_eq!(checked.unwrap_err().code(), Code::ACCOUNT_TIMEOUT);
-    assert!(std::future::poll_fn(|context| Poll::Ready(turn.as_mut().poll(context).is_pending())).await);
+    assert!(is_pending(&mut turn).await);
     clock.advance(TURN_WAIT_MAX);
     let refusal = turn.await.err().unwrap();
     assert!(refusal.code() == Code::ACCOUNT_TIMEOUT && refusal.code().is_retryable());
@@ -241,7 +286,7 @@ async fn who_waits_for_a_turn_of_the_committer_does_not_wait_for_one_that_is_gon
     wait::within("a turn", store.writer.settle()).await;
     let waiting = store.writer.settle();
     tokio::pin!(waiting);
-    assert!(std::future::poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context).is_pending())).await);
+    assert!(is_pending(&mut waiting).await);
     store.close().await;
     wait::within("the end of waiting", waiting).await;
     wait::within("nothing", store.writer.settle()).await;

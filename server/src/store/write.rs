@@ -43,7 +43,7 @@ enum State {
     Opening,
     /// A transaction, no operation inside it.
     Open,
-    /// An operation is in its savepoint; a dropped one leaves it so.
+    /// An operation is in its savepoint; one that was dropped leaves the savepoint to who comes next.
     Inside,
     /// The connection broke. The committer makes another.
     Lost,
@@ -88,6 +88,9 @@ struct Waiting {
     publish: Box<dyn FnOnce() + Send>,
     done: oneshot::Sender<Result<(), Error>>,
 }
+
+/// What became of a commit.
+type Outcome = oneshot::Receiver<Result<(), Error>>;
 
 /// The writer of a store.
 pub(crate) struct Shared {
@@ -186,7 +189,7 @@ impl Shared {
         if let Err(error) = group.leave_dropped().await {
             group.abandon(&error).await;
         }
-        if group.state != State::Open {
+        if !matches!(group.state, State::Open | State::Inside) {
             return;
         }
         if group.waiting.is_empty() {
@@ -348,7 +351,9 @@ impl Group {
             State::Over => Err(stopped()),
             State::Lost => Err(Error::unreachable("the store is out of reach", "its connection is lost")),
             State::Idle => self.open(sync_time).await,
-            State::Opening | State::Open | State::Inside => {
+            // The savepoint of one that was dropped holds nothing any more.
+            State::Inside => Ok(()),
+            State::Opening | State::Open => {
                 self.state = State::Inside;
                 execute!(self.connection(), "savepoint operation").map(drop)
             }
@@ -373,16 +378,12 @@ impl Group {
         Ok(())
     }
 
-    /// Undoes what an operation that was dropped, or failed, has left.
+    /// Undoes what an operation that was dropped, or failed, has left. Dropped midway, it is done again: the savepoint stays.
     async fn leave_dropped(&mut self) -> Result<(), Error> {
         match self.state {
             State::Opening => self.roll_back().await,
-            State::Inside => {
-                // Fails where the engine gave up the whole transaction, and everybody's work with it.
-                execute!(self.connection(), "rollback to operation")?;
-                execute!(self.connection(), "release operation")?;
-                self.state = State::Open;
-            }
+            // Fails where the engine gave up the whole transaction, and everybody's work with it.
+            State::Inside => execute!(self.connection(), "rollback to operation").map(drop)?,
             State::Idle | State::Open | State::Lost | State::Over => {}
         }
         Ok(())
@@ -464,21 +465,29 @@ pub struct Write {
 impl Write {
     /// Waits until what was done is durable. `publish` is called in the order of commits; it must neither block nor
     /// take long. A caller that is dropped while it waits does not take back what it did.
-    pub async fn commit(mut self, publish: impl FnOnce() + Send + 'static) -> Result<(), Error> {
-        // Proves that the savepoint, and so all that was done since, is still there: an engine that gave up the
-        // transaction would let the next operation open another one, and commit that.
-        execute!(self, "release operation")?;
-        let (done, committed) = oneshot::channel();
-        self.group.state = State::Open;
-        self.group.waiting.push(Waiting { publish: Box::new(publish), done });
+    pub async fn commit(self, publish: impl FnOnce() + Send + 'static) -> Result<(), Error> {
         let mut failed = self.shared.failed();
-        drop(self);
+        // In a task of its own: whoever is dropped in the midst of it would leave it open whether the savepoint is still
+        // there, and everything that shares the transaction would have to be undone.
+        let standing = tokio::spawn(self.stand_in_line(Box::new(publish)));
+        let committed = standing.await.map_err(|_| stopped())??;
         tokio::select! {
             biased;
             outcome = committed => outcome.map_err(|_| stopped())?,
             // Without a committer nobody would answer.
             _ = failed.wait_for(|has_failed| *has_failed) => Err(stopped()),
         }
+    }
+
+    /// Leaves the savepoint, and the turn to who comes next. Gives where the outcome of the commit will come.
+    async fn stand_in_line(mut self, publish: Box<dyn FnOnce() + Send>) -> Result<Outcome, Error> {
+        // Proves that the savepoint, and so all that was done since, is still there: an engine that gave up the
+        // transaction would let the next operation open another one, and commit that.
+        execute!(self, "release operation")?;
+        let (done, committed) = oneshot::channel();
+        self.group.state = State::Open;
+        self.group.waiting.push(Waiting { publish, done });
+        Ok(committed)
     }
 }
 
