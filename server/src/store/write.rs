@@ -17,6 +17,8 @@
 //! waited for it are told to try again too (their ids show what was done), nothing of it is published, and
 //! `Shared::doubts` says so once the store is back.
 
+mod transaction;
+
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,9 +27,10 @@ use hongyan_protocol::codes::Code;
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use self::transaction::{CommitError, commit, open, roll_back};
 use super::metrics::StoreMetrics;
 use super::postgres::{Backend, Source};
-use super::{Connection, Engine, Failure, SyncTime, execute, failure, instance, text};
+use super::{Connection, SyncTime, execute, instance};
 use crate::error::Error;
 
 /// How long the committer waits after an attempt to connect that failed; doubled each time, up to the most.
@@ -269,59 +272,6 @@ impl Shared {
             self.doubts.send_modify(|doubts| *doubts += 1);
         }
     }
-}
-
-enum CommitError {
-    /// Nothing was written, for want of room or by the engine's own word: later writes may succeed.
-    Undone(Error),
-    /// Nobody can say what is on the disk.
-    Unknown(Error),
-}
-
-/// Opens a transaction with an operation in it, in one go.
-async fn open(connection: &mut Connection) -> Result<(), Error> {
-    let text = text!("{begin}; savepoint operation");
-    match connection.engine() {
-        Engine::Sqlite(connection) => sqlx::query(text.sqlite.as_str()).execute(connection).await.map(drop),
-        Engine::Postgres(connection, line) => {
-            line.hear(sqlx::raw_sql(text.postgres.as_str()).execute(connection)).await.map(drop)
-        }
-    }
-    .map_err(Error::from)
-}
-
-async fn commit(connection: &mut Connection) -> Result<(), CommitError> {
-    let (outcome, is_undone): (_, fn(&sqlx::Error) -> bool) = match connection.engine() {
-        Engine::Sqlite(connection) => {
-            (sqlx::query("commit").execute(connection).await.map(drop), |error| Failure::of(error) == Failure::NoRoom)
-        }
-        // One message there and one back.
-        Engine::Postgres(connection, line) => {
-            (line.hear(sqlx::raw_sql("commit").execute(connection)).await.map(drop), failure::is_undone)
-        }
-    };
-    outcome.map_err(|error| {
-        if is_undone(&error) { CommitError::Undone(error.into()) } else { CommitError::Unknown(error.into()) }
-    })
-}
-
-/// What SQLite says where the engine has rolled back by itself. Its number is that of any error of a statement.
-const SQLITE_NO_TRANSACTION: &str = "no transaction is active";
-
-async fn roll_back(connection: &mut Connection) -> Result<(), Error> {
-    let outcome = match connection.engine() {
-        Engine::Sqlite(connection) => sqlx::query("rollback").execute(connection).await.map(drop),
-        // Without a transaction it says so, and that is no error.
-        Engine::Postgres(connection, line) => line.hear(sqlx::query("rollback").execute(connection)).await.map(drop),
-    };
-    match outcome {
-        Err(error) if !is_without_transaction(&error) => Err(error.into()),
-        _ => Ok(()),
-    }
-}
-
-fn is_without_transaction(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| error.message().contains(SQLITE_NO_TRANSACTION))
 }
 
 /// Makes the store failed when the task that holds it panics: what it was in the midst of, nobody can say.
