@@ -29,6 +29,11 @@ async fn has_ready_status(server: &TestServer, expected: &str) {
     .await;
 }
 
+/// What the server's metrics say of its connection to the store.
+async fn is_connected(server: &TestServer) -> f64 {
+    server.scrape().await.value("hongyan_store_is_connected", &[])
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_gone_is_waited_for_and_nothing_acknowledged_is_lost() {
     let Some(home) = Home::behind_a_proxy().await else { return };
@@ -38,9 +43,11 @@ async fn a_database_that_is_gone_is_waited_for_and_nothing_acknowledged_is_lost(
     let mut carol = server.wire("carol").await;
     alice.sends(&c2c("bob"), "before").await;
     has_ready_status(&server, "200").await;
+    assert_eq!(is_connected(&server).await, 1.0);
 
     server.home().proxy().take_away();
     has_ready_status(&server, "503").await;
+    assert_eq!(is_connected(&server).await, 0.0);
     let message = text_message(&to_user("bob"), "by hand");
     let refusal = carol.call::<SendMessage>(&message).await.unwrap_err();
     assert!(refusal.code.is_retryable(), "{refusal}");
@@ -48,6 +55,7 @@ async fn a_database_that_is_gone_is_waited_for_and_nothing_acknowledged_is_lost(
 
     server.home().proxy().give_back();
     has_ready_status(&server, "200").await;
+    assert_eq!(is_connected(&server).await, 1.0);
     assert_eq!(carol.call::<SendMessage>(&message).await.unwrap().seq.get(), 1);
     queued.end().await.unwrap();
     bob.heard.wait_for_texts(3).await;

@@ -15,8 +15,8 @@ use std::fmt;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, PullingGauge, Registry,
-    TextEncoder,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, PullingGauge,
+    Registry, TextEncoder,
 };
 
 pub(crate) use codes::CodeCounters;
@@ -57,6 +57,10 @@ impl Metrics {
 
     pub(crate) fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
         self.register(defined(IntCounterVec::new(Opts::new(name, help), labels)))
+    }
+
+    pub(crate) fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.register(defined(IntGauge::new(name, help)))
     }
 
     pub(crate) fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {

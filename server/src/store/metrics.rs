@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use prometheus::{Histogram, IntCounter};
+use prometheus::{Histogram, IntCounter, IntGauge};
 
 use crate::metrics::{COUNTS, Metrics, SECONDS};
 
@@ -15,6 +15,7 @@ pub(crate) struct StoreMetrics {
     commit: Histogram,
     commit_operations: Histogram,
     commits_failed: IntCounter,
+    is_connected: IntGauge,
 }
 
 impl StoreMetrics {
@@ -37,7 +38,21 @@ impl StoreMetrics {
                 COUNTS,
             ),
             commits_failed: metrics.counter("hongyan_store_commits_failed_total", "Commits that did not succeed."),
+            is_connected: metrics.gauge(
+                "hongyan_store_is_connected",
+                "1 while the writer has its connection to the store, 0 while that is lost or given up.",
+            ),
         }
+    }
+
+    /// The writer has a connection.
+    pub(super) fn connected(&self) {
+        self.is_connected.set(1);
+    }
+
+    /// It has none any more.
+    pub(super) fn disconnected(&self) {
+        self.is_connected.set(0);
     }
 
     pub(super) fn got_turn(&self, since: Instant) {

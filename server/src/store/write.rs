@@ -84,6 +84,7 @@ struct Group {
     /// Whether the last commit failed because the disk is full.
     lacks_room: bool,
     failed: watch::Sender<bool>,
+    metrics: StoreMetrics,
 }
 
 /// An operation that is done and waits for the commit.
@@ -126,7 +127,9 @@ impl Shared {
             waiting: Vec::new(),
             lacks_room: false,
             failed: failed.clone(),
+            metrics: metrics.clone(),
         };
+        metrics.connected();
         let shared = Arc::new(Self {
             group: Arc::new(Mutex::new(group)),
             work: Arc::new(Notify::new()),
@@ -268,6 +271,7 @@ impl Shared {
         group.connection = Some(connection.into());
         group.origin = Some(Origin { source, backend });
         group.state = State::Idle;
+        self.metrics.connected();
         if std::mem::take(&mut group.is_in_doubt) {
             self.doubts.send_modify(|doubts| *doubts += 1);
         }
@@ -356,6 +360,7 @@ impl Group {
     /// server stops.
     fn break_off(&mut self, what: &'static str, error: &Error) {
         let error = error.to_chain();
+        self.metrics.disconnected();
         if self.origin.is_some() {
             tracing::error!(error, "{what} failed; the store's connection is lost");
             self.state = State::Lost;
