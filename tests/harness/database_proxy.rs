@@ -2,8 +2,8 @@
 //! A TCP proxy between a server and its database, which takes the database away, and answers that it gave.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
@@ -23,12 +23,22 @@ struct Control {
     upstream: String,
     is_gone: watch::Sender<bool>,
     is_stalled: watch::Sender<bool>,
+    /// What a server says when nothing is passed on any more.
+    stalls_at: Mutex<Option<&'static str>>,
     /// The next commit reaches the database, and its answer nobody.
     loses_commit: AtomicBool,
     lost_commits: watch::Sender<u64>,
 }
 
 impl Control {
+    /// Stalls where a server says what it is to stall at.
+    fn hear(&self, chunk: &[u8]) {
+        let stalls_at = *self.stalls_at.lock().expect("no holder of this lock panics");
+        if stalls_at.is_some_and(|text| contains(chunk, text.as_bytes())) {
+            self.is_stalled.send_replace(true);
+        }
+    }
+
     /// Waits while nothing is passed on.
     async fn flows(&self) {
         let mut stalled = self.is_stalled.subscribe();
@@ -58,6 +68,7 @@ impl DatabaseProxy {
             upstream,
             is_gone: watch::Sender::new(false),
             is_stalled: watch::Sender::new(false),
+            stalls_at: Mutex::new(None),
             loses_commit: AtomicBool::new(false),
             lost_commits: watch::Sender::new(0),
         });
@@ -79,6 +90,11 @@ impl DatabaseProxy {
         self.control.is_stalled.send_replace(true);
     }
 
+    /// The same from the moment on at which a server says something.
+    pub fn stall_at(&self, text: &'static str) {
+        *self.control.stalls_at.lock().expect("no holder of this lock panics") = Some(text);
+    }
+
     pub fn give_back(&self) {
         self.control.is_gone.send_replace(false);
         self.control.is_stalled.send_replace(false);
@@ -94,6 +110,10 @@ impl DatabaseProxy {
         let mut lost = self.control.lost_commits.subscribe();
         within("a lost commit", lost.wait_for(|count| *count > 0)).await.expect("the proxy holds the sender");
     }
+}
+
+fn contains(chunk: &[u8], text: &[u8]) -> bool {
+    chunk.windows(text.len()).any(|bytes| bytes == text)
 }
 
 async fn accept(listener: TcpListener, control: Arc<Control>) {
@@ -127,8 +147,8 @@ async fn connection(mut server: TcpStream, control: Arc<Control>) {
 async fn to_database(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, control: &Control, is_commit_lost: &AtomicBool) {
     let mut chunk = vec![0; CHUNK_BYTES];
     while let Ok(count @ 1..) = from.read(&mut chunk).await {
-        let is_commit = chunk[..count].windows(COMMIT.len()).any(|bytes| bytes == COMMIT);
-        if is_commit && control.loses_commit.swap(false, Ordering::SeqCst) {
+        control.hear(&chunk[..count]);
+        if contains(&chunk[..count], COMMIT) && control.loses_commit.swap(false, Ordering::SeqCst) {
             is_commit_lost.store(true, Ordering::SeqCst);
         }
         control.flows().await;

@@ -57,7 +57,7 @@ impl Line {
 
 /// What silence is for those who wait: a connection that is gone.
 pub(super) fn timed_out() -> sqlx::Error {
-    sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "PostgreSQL does not answer in time"))
 }
 
 impl From<Kind> for Connection {

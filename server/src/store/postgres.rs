@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use hongyan_protocol::codes::Code;
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, Postgres};
 use sqlx::{ConnectOptions, Connection as _, Transaction};
 
@@ -26,6 +26,10 @@ const READER_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// How long one attempt to connect may take.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How often it is looked, while tables are made or changed, whether PostgreSQL is there at all. The crate's own tests do
+/// not wait that long.
+const PRESENCE_INTERVAL: Duration = if cfg!(test) { Duration::from_millis(200) } else { Duration::from_secs(5) };
 
 /// How long a statement waits for a row that another server holds. That one holds it until its commit, which takes less;
 /// two who wait for each other are parted by this, sooner than by PostgreSQL's own search for deadlocks.
@@ -93,11 +97,12 @@ pub(super) async fn open(
     ]);
     // Without the writer's limits: whoever starts second waits until the tables are made.
     let mut connection = connect_with(&options).await.map_err(|error| opening(&options, error))?;
-    if lock.is_none() && is_behind(&mut connection).await? {
+    let looked = Line::default().hear(is_behind(&mut connection)).await;
+    if looked.map_err(|error| opening(&options, error))? && lock.is_none() {
         return Err(Error::new(Code::ACCOUNT_INTERNAL_ERROR, BEHIND));
     }
-    MIGRATIONS.run(&mut connection).await.map_err(|error| opening(&options, error))?;
-    connection.close().await.map_err(|error| opening(&options, error))?;
+    migrate(&mut connection, &options).await.map_err(|error| opening(&options, error))?;
+    closed(connection.close()).await.map_err(|error| opening(&options, error))?;
     let source = Source { writer: of_writer };
     let (writer, backend) = source.connect(None).await.map_err(|error| opening(&options, error))?;
     let readers = PgPoolOptions::new()
@@ -114,6 +119,28 @@ pub(super) async fn open(
 async fn connect_with(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
     let connected = tokio::time::timeout(CONNECT_WAIT_MAX, options.connect()).await;
     connected.unwrap_or_else(|_| Err(timed_out()))
+}
+
+/// Makes the tables, or changes them. How long that takes nobody can say: rows may be many, and another server may be at it
+/// just now. So it is given up not after a time but where PostgreSQL is gone.
+async fn migrate(connection: &mut PgConnection, options: &PgConnectOptions) -> Result<(), MigrateError> {
+    tokio::select! {
+        migrated = MIGRATIONS.run(connection) => migrated,
+        gone = absence(options) => Err(gone.into()),
+    }
+}
+
+/// Waits until PostgreSQL does not answer, however long it does.
+async fn absence(options: &PgConnectOptions) -> sqlx::Error {
+    loop {
+        tokio::time::sleep(PRESENCE_INTERVAL).await;
+        match connect_with(options).await {
+            Ok(connection) => drop(closed(connection.close()).await),
+            Err(error @ sqlx::Error::Io(_)) => return error,
+            // It answers, if only that it has no place for one more.
+            Err(_) => {}
+        }
+    }
 }
 
 /// Whether a database has tables of an older version, on which servers of that version may be running.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A PostgreSQL that goes silent, is slow, or is set up otherwise. Only where the tests run on PostgreSQL.
 
+use futures_util::future::join_all;
+
 use super::*;
 use crate::store::database::TestDatabase;
 use crate::store::database_proxy::DatabaseProxy;
@@ -8,6 +10,14 @@ use crate::store::wait::{eventually, within};
 
 async fn open_at(options: PgConnectOptions) -> Store {
     Store::open(&Place::Postgres(Box::new(options)), Clock::frozen(1_000_000)).await.unwrap()
+}
+
+/// As a server opens it when it starts.
+async fn open_alone_at(options: PgConnectOptions) -> Result<Store, Error> {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = FolderLock::take(folder.path()).unwrap();
+    let place = Place::Postgres(Box::new(options));
+    Store::open_alone(&place, Clock::frozen(1_000_000), &lock, &Metrics::new()).await
 }
 
 fn options_of(database: &TestDatabase) -> PgConnectOptions {
@@ -51,6 +61,31 @@ async fn a_database_that_goes_silent_is_given_up_in_time_and_comes_back() {
     let _held = store.read().await.unwrap();
     proxy.stall();
     within("the close", store.close()).await;
+}
+
+/// What a server says on its way to an open store, of each step something.
+const STEPS: [&str; 5] =
+    ["to_regclass", "pg_advisory_lock", "create table", "pg_is_in_recovery", "insert into instance"];
+
+#[tokio::test]
+async fn a_database_that_goes_silent_while_it_is_opened_is_given_up_in_time_and_said_to_be() {
+    if TestDatabase::create().await.is_none() {
+        return;
+    }
+    let asked = Instant::now();
+    let attempts = STEPS.map(|step| async move {
+        let database = TestDatabase::create().await.unwrap();
+        let proxy = DatabaseProxy::start(database.server()).await;
+        proxy.stall_at(step);
+        let behind = options_of(&database).host(&proxy.addr().ip().to_string()).port(proxy.addr().port());
+        let opened = within(step, open_alone_at(behind)).await;
+        let refusal = opened.err().unwrap_or_else(|| panic!("{step} is not said"));
+        assert!(refusal.to_chain().contains("PostgreSQL does not answer in time"), "{step}: {}", refusal.to_chain());
+        proxy.give_back();
+        open_alone_at(options_of(&database)).await.unwrap().close().await;
+    });
+    join_all(attempts).await;
+    assert!(asked.elapsed() < Duration::from_secs(30), "none waits longer than for one answer");
 }
 
 #[tokio::test]
