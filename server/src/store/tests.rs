@@ -4,26 +4,53 @@ mod outage;
 mod shared;
 
 use std::future::Future;
+#[cfg(unix)]
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::task::Poll;
 
 use hongyan_protocol::codes::Code;
+use tempfile::TempDir;
 
+use super::database::TestDatabase;
 use super::*;
 
-fn place(folder: &Path) -> Place {
-    Place::Folder(folder.to_owned())
+/// Where a store of the test's own is: in a database of its own, where the tests run on PostgreSQL.
+struct Home {
+    folder: TempDir,
+    database: Option<TestDatabase>,
 }
 
-/// A store with a table of the test's own.
-async fn open(folder: &Path) -> Store {
-    let store = Store::open(&place(folder), Clock::frozen(1_000_000)).await.unwrap();
-    let mut write = store.begin().await.unwrap();
-    execute!(write, "create table if not exists note (number bigint primary key)").unwrap();
-    write.commit(|| {}).await.unwrap();
-    store
+impl Home {
+    async fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), database: TestDatabase::create().await }
+    }
+
+    /// On SQLite, whatever the tests run on: for what is about its files, or what only it does.
+    fn on_files() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), database: None }
+    }
+
+    fn place(&self) -> Place {
+        match &self.database {
+            Some(database) => Place::Postgres(Box::new(database.address().parse().unwrap())),
+            None => Place::Folder(self.folder.path().to_owned()),
+        }
+    }
+
+    async fn open_by(&self, clock: &Clock) -> Store {
+        Store::open(&self.place(), clock.clone()).await.unwrap()
+    }
+
+    /// With a table of the test's own.
+    async fn open(&self) -> Store {
+        let store = self.open_by(&Clock::frozen(1_000_000)).await;
+        let mut write = store.begin().await.unwrap();
+        execute!(write, "create table if not exists note (number bigint primary key)").unwrap();
+        write.commit(|| {}).await.unwrap();
+        store
+    }
 }
 
 async fn add(write: &mut Write, number: i64) -> Result<u64, Error> {
@@ -43,8 +70,8 @@ async fn is_pending(future: &mut (impl Future + Unpin)) -> bool {
 
 #[tokio::test]
 async fn an_operation_that_is_dropped_or_fails_is_undone_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+    let home = Home::new().await;
+    let store = home.open().await;
     let mut dropped = store.begin().await.unwrap();
     add(&mut dropped, 1).await.unwrap();
     // Those who stand in line behind it get the turn that it leaves, in the transaction that it began.
@@ -65,8 +92,8 @@ async fn an_operation_that_is_dropped_or_fails_is_undone_alone() {
 
 #[tokio::test]
 async fn an_operation_that_is_dropped_while_it_gets_in_line_costs_nobody_else_anything() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+    let home = Home::new().await;
+    let store = home.open().await;
     let mut first = store.begin().await.unwrap();
     add(&mut first, 1).await.unwrap();
     let second = store.begin();
@@ -86,8 +113,8 @@ async fn an_operation_that_is_dropped_while_it_gets_in_line_costs_nobody_else_an
 
 #[tokio::test]
 async fn who_is_dropped_while_another_that_was_dropped_is_undone_costs_nobody_else_anything() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+    let home = Home::new().await;
+    let store = home.open().await;
     // Each time a little later, so that some are dropped in the midst of it.
     for number in 1..=100 {
         let mut first = store.begin().await.unwrap();
@@ -109,8 +136,8 @@ async fn who_is_dropped_while_another_that_was_dropped_is_undone_costs_nobody_el
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_operations_publish_leaves_in_the_order_of_commits_and_after_them() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(open(folder.path()).await);
+    let home = Home::new().await;
+    let store = Arc::new(home.open().await);
     let published = Arc::new(Mutex::new(Vec::new()));
     let tasks: Vec<_> = (0..100)
         .map(|_| {
@@ -133,8 +160,8 @@ async fn what_operations_publish_leaves_in_the_order_of_commits_and_after_them()
 
 #[tokio::test]
 async fn a_store_whose_commit_fails_refuses_further_writes_and_still_reads() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+    let home = Home::on_files();
+    let store = home.open().await;
     let failed = store.failed();
     let mut write = store.begin().await.unwrap();
     add(&mut write, 1).await.unwrap();
@@ -156,8 +183,8 @@ async fn a_store_whose_commit_fails_refuses_further_writes_and_still_reads() {
 
 #[tokio::test]
 async fn an_operation_whose_transaction_the_engine_gave_up_is_not_acknowledged_and_the_next_is() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+    let home = Home::new().await;
+    let store = home.open().await;
     let mut first = store.begin().await.unwrap();
     add(&mut first, 1).await.unwrap();
     let second = store.begin();
@@ -177,8 +204,8 @@ async fn an_operation_whose_transaction_the_engine_gave_up_is_not_acknowledged_a
 
 #[tokio::test]
 async fn a_reader_whose_view_the_engine_gave_up_does_not_go_on_showing_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+    let home = Home::new().await;
+    let store = home.open().await;
     let mut readers = Vec::new();
     for _ in 0..sqlite::READERS_COUNT_MAX {
         let mut reader = store.read().await.unwrap();
@@ -203,8 +230,8 @@ async fn a_reader_whose_view_the_engine_gave_up_does_not_go_on_showing_it() {
 
 #[tokio::test]
 async fn a_panic_while_publishing_stops_the_store_and_leaves_nobody_waiting() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+    let home = Home::new().await;
+    let store = home.open().await;
     let mut first = store.begin().await.unwrap();
     add(&mut first, 1).await.unwrap();
     assert!(first.commit(|| panic!("the test's own")).await.is_err());
@@ -216,8 +243,8 @@ async fn a_panic_while_publishing_stops_the_store_and_leaves_nobody_waiting() {
 
 #[tokio::test]
 async fn a_panic_of_a_task_that_holds_the_guard_fails_the_store_and_its_end_does_not() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+    let home = Home::new().await;
+    let store = home.open().await;
     drop(store.guard());
     assert!(!*store.failed().borrow());
     let guard = store.guard();
@@ -231,9 +258,9 @@ async fn a_panic_of_a_task_that_holds_the_guard_fails_the_store_and_its_end_does
 
 #[tokio::test]
 async fn who_gets_no_turn_in_time_is_told_to_try_again_and_the_check_says_so_sooner() {
-    let folder = tempfile::tempdir().unwrap();
+    let home = Home::new().await;
     let clock = Clock::frozen(1_000_000);
-    let store = Store::open(&place(folder.path()), clock.clone()).await.unwrap();
+    let store = home.open_by(&clock).await;
     store.check().await.unwrap();
     let held = store.begin().await.unwrap();
     let (check, turn) = (store.check(), store.begin());
@@ -255,34 +282,34 @@ async fn who_gets_no_turn_in_time_is_told_to_try_again_and_the_check_says_so_soo
 
 #[tokio::test]
 async fn tables_are_made_and_changed_by_whoever_has_the_folder() {
-    let folder = tempfile::tempdir().unwrap();
-    let lock = FolderLock::take(folder.path()).unwrap();
-    let refusal = Store::open(&place(folder.path()), Clock::frozen(0)).await.err().unwrap();
+    let home = Home::on_files();
+    let lock = FolderLock::take(home.folder.path()).unwrap();
+    let refusal = Store::open(&home.place(), Clock::frozen(0)).await.err().unwrap();
     assert!(refusal.to_string().contains("another server"), "{refusal}");
-    let server = Store::open_alone(&place(folder.path()), Clock::frozen(0), &lock, &Metrics::new()).await.unwrap();
+    let server = Store::open_alone(&home.place(), Clock::frozen(0), &lock, &Metrics::new()).await.unwrap();
     // Beside a server that writes, a command only reads to open.
     let _write = server.begin().await.unwrap();
-    Store::open(&place(folder.path()), Clock::frozen(0)).await.unwrap();
+    Store::open(&home.place(), Clock::frozen(0)).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_closed_store_refuses_writes_and_has_kept_what_was_acknowledged() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+    let home = Home::new().await;
+    let store = home.open().await;
     let mut write = store.begin().await.unwrap();
     add(&mut write, 7).await.unwrap();
     write.commit(|| {}).await.unwrap();
     let instance = store.instance();
     store.close().await;
     assert!(store.begin().await.is_err());
-    let store = open(folder.path()).await;
+    let store = home.open().await;
     assert_eq!((notes(&store).await, store.instance()), (vec![7], instance));
 }
 
 #[tokio::test]
 async fn who_waits_for_a_turn_of_the_committer_does_not_wait_for_one_that_is_gone() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+    let home = Home::new().await;
+    let store = home.open().await;
     wait::within("a turn", store.writer.settle()).await;
     let waiting = store.writer.settle();
     tokio::pin!(waiting);
@@ -294,18 +321,19 @@ async fn who_waits_for_a_turn_of_the_committer_does_not_wait_for_one_that_is_gon
 
 #[tokio::test]
 async fn a_file_of_a_newer_server_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+    let home = Home::new().await;
+    let store = home.open().await;
     let mut write = store.begin().await.unwrap();
     execute!(
         write,
         "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
-         values (99999, 'later', true, x'00', 0)"
+         values (99999, 'later', true, $1, 0)",
+        vec![0_u8]
     )
     .unwrap();
     write.commit(|| {}).await.unwrap();
     store.close().await;
-    let refusal = Store::open(&place(folder.path()), Clock::frozen(0)).await.err().unwrap();
+    let refusal = Store::open(&home.place(), Clock::frozen(0)).await.err().unwrap();
     assert!(refusal.to_string().contains("opening the store"), "{refusal}");
 }
 
@@ -315,7 +343,7 @@ async fn the_folder_and_its_files_are_their_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("new").join("data");
-    let _store = open(&data).await;
+    let _store = Store::open(&Place::Folder(data.clone()), Clock::frozen(0)).await.unwrap();
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&data), 0o700);
     for file in ["hongyan.db", "hongyan.db-wal"] {
@@ -334,9 +362,9 @@ fn a_folder_has_one_server_at_a_time() {
 
 #[tokio::test]
 async fn the_time_of_catching_up_never_falls_not_over_a_restart_either() {
-    let folder = tempfile::tempdir().unwrap();
+    let home = Home::new().await;
     let clock = Clock::frozen(10_000_000);
-    let store = Store::open(&place(folder.path()), clock.clone()).await.unwrap();
+    let store = home.open_by(&clock).await;
     clock.set_wall_offset(3_600_000);
     store.keep_sync_time().await.unwrap();
     let reached_ms = store.sync_time().now_ms();
@@ -344,6 +372,6 @@ async fn the_time_of_catching_up_never_falls_not_over_a_restart_either() {
     clock.set_wall_offset(0);
     assert_eq!(store.sync_time().now_ms(), reached_ms);
     store.close().await;
-    let store = Store::open(&place(folder.path()), Clock::frozen(10_000_000)).await.unwrap();
+    let store = home.open_by(&Clock::frozen(10_000_000)).await;
     assert_eq!(store.sync_time().now_ms(), reached_ms);
 }

@@ -4,7 +4,6 @@
 use futures_util::future::join_all;
 
 use super::*;
-use crate::store::database::TestDatabase;
 use crate::store::database_proxy::DatabaseProxy;
 use crate::store::wait::{eventually, within};
 

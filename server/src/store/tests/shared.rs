@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Barrier;
 
 use super::*;
-use crate::store::database::TestDatabase;
 
 async fn open_on(database: &TestDatabase, clock: Clock) -> Store {
     let place = Place::Postgres(Box::new(database.address().parse().unwrap()));
@@ -48,7 +47,7 @@ async fn hold_and_want(store: &Store, held: i64, wanted: i64, both_hold: &Barrie
     });
     tokio::pin!(second);
     // It stands before the committer.
-    assert!(std::future::poll_fn(|context| Poll::Ready(second.as_mut().poll(context).is_pending())).await);
+    assert!(is_pending(&mut second).await);
     let (first, second) = tokio::join!(first.commit(|| {}), second);
     first.unwrap();
     second.unwrap();
