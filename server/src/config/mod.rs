@@ -219,7 +219,7 @@ pub struct GatewayConfig {
     pub queue_pushes_max: usize,
     /// The bytes of the pushes that may wait for one session.
     pub queue_bytes_max: usize,
-    /// The bytes of the pushes that may wait for all sessions together.
+    /// The bytes of the pushes and answers that may wait for all sessions together.
     pub queue_bytes_total_max: usize,
     /// How long a session may take nothing of what waits.
     pub stuck_ms_max: u64,

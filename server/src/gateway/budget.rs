@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What all sessions together may leave waiting in memory.
 //!
-//! Each queue is bounded, but thousands of clients that do not read would fill thousands of queues. So the bytes of all
-//! queued events are counted, those that many queues share once, as they are held; when it is too much the fullest queues
-//! are emptied until there is room, and their clients are told to ask ([`super::registry`]). Who reads has hardly anything
-//! waiting, and so loses nothing.
+//! Each queue is bounded, but thousands of clients that do not read would fill thousands of queues. So the bytes of all that
+//! waits are counted, as they are held: events, those that many queues share once, and answers, until the socket has taken
+//! them. While half of what is allowed waits, who has an unread answer is not read any further. When it is too much, the
+//! piles that are large and lie long go until there is room ([`super::registry`]): events are left out, and their clients
+//! told to ask; answers cannot be, and so end their session. Who reads has hardly anything waiting, and nothing for long, and
+//! so loses nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,9 +18,13 @@ use super::queue::OutFrame;
 /// What one place in a queue costs besides the event in it.
 pub(super) const ENTRY_BYTES: usize = size_of::<OutFrame>();
 
-/// How much of the budget is in use after queues were emptied, in quarters: each emptying makes room for many events, so
-/// that looking for the fullest of many thousands is rare.
+/// How much of the budget is in use after room was made, in quarters: there is room for many events then, so that looking for
+/// the largest piles of many thousands is rare.
 const QUARTERS_AFTER: usize = 3;
+
+/// What may be on its way into a socket that takes nothing, and is not counted, because every connection may have it: two
+/// events, and what is gathered before it is written.
+pub(super) const UNWRITTEN_BYTES_FREE: usize = 64 * 1024;
 
 /// What the system may hold of one connection that the client's end has no room for yet. By itself it takes megabytes,
 /// which no count of the process shows.
@@ -59,7 +65,12 @@ impl Budget {
         self.held_bytes() > self.bytes_max.load(Ordering::Relaxed)
     }
 
-    /// Whether so much has been freed that no further queue need be emptied.
+    /// Whether so much waits that everybody should read what they have before they get more.
+    pub(super) fn is_scarce(&self) -> bool {
+        self.held_bytes() > self.bytes_max.load(Ordering::Relaxed) / 2
+    }
+
+    /// Whether so much has been freed that nothing further need go.
     pub(super) fn has_room(&self) -> bool {
         self.held_bytes() <= self.bytes_max.load(Ordering::Relaxed) / 4 * QUARTERS_AFTER
     }

@@ -3,12 +3,11 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
-use futures_util::stream::{FuturesUnordered, SplitSink, SplitStream};
-use futures_util::{FutureExt, Sink, SinkExt, StreamExt};
+use futures_util::stream::{FuturesUnordered, SplitStream};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use hongyan_protocol::account::{Kicked, Logout, Ping, Pong};
 use hongyan_protocol::codes::Code;
 use hongyan_protocol::frame::{Call, ClientFrame, WireError, encode_event, encode_reply};
@@ -20,6 +19,7 @@ use super::peers::Peer;
 use super::registry::{Member, Registry};
 use super::requests::{Request, Work, encode_answer, find_work, reply_bytes_max};
 use super::session::{Session, Stage};
+use super::writer::Writer;
 use super::{Gateway, Open};
 use crate::error::Error;
 use crate::rooms::{Delivered, Opened, SendTicket};
@@ -50,9 +50,7 @@ pub(super) async fn run(gateway: Arc<Gateway>, peer: Arc<Peer>, socket: WebSocke
     let session = gateway.new_session();
     let now_ms = gateway.clock.monotonic_ms();
     let limit = RateLimit::new(gateway.config.requests_per_second, gateway.config.requests_burst, now_ms);
-    let written_bytes = peer.written_bytes();
-    let writer =
-        Writer { sink, session: Arc::clone(&session), peer: Arc::clone(&peer), written_bytes, is_dirty: false };
+    let writer = Writer::new(sink, Arc::clone(&session), Arc::clone(&peer));
     let mut connection = Connection {
         gateway,
         session,
@@ -132,6 +130,8 @@ impl Connection {
     /// Reads, writes and answers until the session has ended and the client knows.
     async fn serve(&mut self, member: Option<&Arc<Member>>) {
         loop {
+            // Every answer wakes its session, and so comes by here.
+            self.gateway.registry.make_room();
             let stage = self.session.stage();
             match stage {
                 Stage::Aborted => return,
@@ -336,55 +336,5 @@ struct Membership {
 impl Drop for Membership {
     fn drop(&mut self) {
         self.registry.leave(self.member.session.id);
-    }
-}
-
-/// Moves frames from the queue to the socket.
-struct Writer {
-    sink: SplitSink<WebSocket, Message>,
-    session: Arc<Session>,
-    peer: Arc<Peer>,
-    /// How many bytes the socket had taken when this was last looked at.
-    written_bytes: u64,
-    /// Whether something was handed to the sink since its last flush.
-    is_dirty: bool,
-}
-
-impl Writer {
-    /// Writes what waits, then returns. Waits where there is nothing, and while the socket takes nothing; what was not
-    /// written stays where it is when this is dropped.
-    async fn write(&mut self) -> Result<(), axum::Error> {
-        std::future::poll_fn(|cx| self.poll_write(cx)).await
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), axum::Error>> {
-        loop {
-            let is_ready = Pin::new(&mut self.sink).poll_ready(cx);
-            ready!(self.noted(is_ready))?;
-            let Some(frame) = self.session.pop() else { break };
-            Pin::new(&mut self.sink).start_send(Message::Text(frame.into_text().into()))?;
-            self.is_dirty = true;
-        }
-        if !self.is_dirty {
-            return Poll::Pending;
-        }
-        let is_flushed = Pin::new(&mut self.sink).poll_flush(cx);
-        ready!(self.noted(is_flushed))?;
-        self.is_dirty = false;
-        self.session.unblocked();
-        Poll::Ready(Ok(()))
-    }
-
-    /// Notes for the sweeper whether the socket takes anything. That it could be asked again is no sign of it: bytes are.
-    fn noted<T>(&mut self, answer: Poll<T>) -> Poll<T> {
-        let written_bytes = self.peer.written_bytes();
-        if written_bytes != self.written_bytes {
-            self.written_bytes = written_bytes;
-            self.session.unblocked();
-        }
-        if answer.is_pending() {
-            self.session.blocked();
-        }
-        answer
     }
 }

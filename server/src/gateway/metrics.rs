@@ -65,6 +65,7 @@ pub(super) struct Ended {
     pub(super) silent: IntCounter,
     pub(super) expired: IntCounter,
     pub(super) unanswered: IntCounter,
+    pub(super) unread: IntCounter,
     pub(super) kicked: IntCounter,
     pub(super) replaced: IntCounter,
 }
@@ -125,7 +126,7 @@ impl Default for PushCounters {
 
 fn held_by_queues(metrics: &Metrics) -> Arc<Budget> {
     let budget = Arc::<Budget>::default();
-    let help = "Bytes of memory that waiting pushes take; what goes to many counts once.";
+    let help = "Bytes of memory that waiting pushes and answers take; what goes to many counts once.";
     let held = Arc::clone(&budget);
     metrics.gauge_of("hongyan_session_queue_held_bytes", help, move || held.held_bytes());
     budget
@@ -231,6 +232,7 @@ impl Ended {
             silent: family.with_label_values(&["silent"]),
             expired: family.with_label_values(&["user_sig_expired"]),
             unanswered: family.with_label_values(&["goodbye_unanswered"]),
+            unread: family.with_label_values(&["answers_unread"]),
             kicked: family.with_label_values(&["kicked"]),
             replaced: family.with_label_values(&["replaced"]),
         }

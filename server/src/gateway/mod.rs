@@ -4,9 +4,9 @@
 //! A connection is a `peers::Peer` from its first byte on, a task (`connection`) with a `session::Session` that others
 //! can reach, and once it has logged in a `registry::Member` that hints find. Invariants:
 //!
-//! * one task reads and writes a socket; everything else goes through its bounded queue (`queue`);
+//! * one task reads and writes (`writer`) a socket; everything else goes through its bounded queue (`queue`);
 //! * whoever delivers never waits: a slow session loses pushes, then its connection, and nobody else notices;
-//! * what waits in all queues together is bounded (`budget`): the fullest lose their pushes first;
+//! * what waits in all queues together is bounded (`budget`): the heaviest lose their pushes, or end, first;
 //! * the app and the user of a request come from the session's verified login, never from a frame;
 //! * a request that was read is answered, on the way out too ([`Gateway::drain`]).
 //!
@@ -32,6 +32,7 @@ mod sweeper;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod writer;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -4,7 +4,8 @@
 //! Bounded, and the overflow is decided: pushes beyond the bound are left out, their numbers are used up all the
 //! same, and once the rest is written a `resync` tells the client to ask. Answers are never left out; they are bounded
 //! because a session that leaves too many unread is not read any further ([`OutQueue::is_congested`]). What waits in all
-//! queues together is bounded as well ([`super::budget`]): events that already wait can be taken out again.
+//! queues together is bounded as well ([`super::budget`]): events that already wait can be taken out again, and a queue
+//! whose answers are too many can be given up with its session.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -99,10 +100,15 @@ struct State {
     push_bytes: usize,
     replies: usize,
     reply_bytes: usize,
+    /// What the answers that wait count as, and with them what the socket has not taken yet.
+    answers_held_bytes: usize,
+    unwritten_bytes: usize,
     last_number: u64,
     takes_events: bool,
     owes_resync: bool,
     is_ended: bool,
+    /// Nothing of it is written any more.
+    is_given_up: bool,
 }
 
 impl State {
@@ -114,10 +120,13 @@ impl State {
             push_bytes: 0,
             replies: 0,
             reply_bytes: 0,
+            answers_held_bytes: 0,
+            unwritten_bytes: 0,
             last_number: 0,
             takes_events: false,
             owes_resync: false,
             is_ended: false,
+            is_given_up: false,
         }
     }
 
@@ -130,18 +139,27 @@ impl State {
         self.frames.push_back(OutFrame::Push { number: self.last_number, event });
     }
 
-    fn reply(&mut self, text: String) {
+    fn reply(&mut self, text: String, budget: &Budget) {
         self.replies += 1;
         self.reply_bytes += text.len();
+        self.answers_held_bytes += held_by(&text);
+        budget.add(held_by(&text));
         self.frames.push_back(OutFrame::Reply(text));
+    }
+
+    /// Takes everything out. None of it is written, so none of it waits any more.
+    fn clear(&mut self, budget: &Budget) {
+        self.counters.taken(self.pushes, self.push_bytes);
+        budget.remove(self.pushes * ENTRY_BYTES + self.answers_held_bytes + self.unwritten_bytes);
+        self.frames = VecDeque::new();
+        (self.pushes, self.push_bytes, self.replies, self.reply_bytes) = (0, 0, 0, 0);
+        (self.answers_held_bytes, self.unwritten_bytes) = (0, 0);
     }
 }
 
-/// What was not written waits no more.
-impl Drop for State {
-    fn drop(&mut self) {
-        self.counters.taken(self.pushes, self.push_bytes);
-    }
+/// What an answer that waits costs: its text holds what it has room for.
+fn held_by(answer: &String) -> usize {
+    ENTRY_BYTES + answer.capacity()
 }
 
 impl OutQueue {
@@ -152,7 +170,7 @@ impl OutQueue {
     /// Adds the answer to the login. From here on events are taken: the first thing that a client reads is its session.
     pub(super) fn open(&self, session: String) {
         let mut state = self.lock();
-        state.reply(session);
+        state.reply(session, &self.budget);
         state.takes_events = true;
     }
 
@@ -160,7 +178,7 @@ impl OutQueue {
     pub(super) fn reply(&self, text: String) {
         let mut state = self.lock();
         if !state.is_ended {
-            state.reply(text);
+            state.reply(text, &self.budget);
         }
     }
 
@@ -194,6 +212,22 @@ impl OutQueue {
     /// How many bytes of events wait, those included that other queues hold as well.
     pub(super) fn push_bytes(&self) -> usize {
         self.lock().push_bytes
+    }
+
+    /// How many bytes of answers wait, those included that are on their way into the socket.
+    pub(super) fn answer_bytes(&self) -> usize {
+        let state = self.lock();
+        state.answers_held_bytes + state.unwritten_bytes
+    }
+
+    /// Says how many bytes were handed to the socket and not taken by it. What is small is not counted.
+    pub(super) fn set_unwritten(&self, bytes: usize) {
+        let mut state = self.lock();
+        if !state.is_given_up {
+            self.budget.add(bytes);
+            self.budget.remove(state.unwritten_bytes);
+            state.unwritten_bytes = bytes;
+        }
     }
 
     /// Leaves out all events that wait and may be missed, as if there had never been room for them. Says how many.
@@ -230,6 +264,14 @@ impl OutQueue {
         state.is_ended = true;
     }
 
+    /// Takes nothing any more, and gives up what waits.
+    pub(super) fn give_up(&self) {
+        let mut state = self.lock();
+        state.is_ended = true;
+        state.is_given_up = true;
+        state.clear(&self.budget);
+    }
+
     /// Adds an event, whatever waits: for the few that a client must not miss.
     pub(super) fn push_always(&self, event: Arc<str>) {
         let mut state = self.lock();
@@ -250,6 +292,8 @@ impl OutQueue {
             OutFrame::Reply(text) => {
                 state.replies -= 1;
                 state.reply_bytes -= text.len();
+                state.answers_held_bytes -= held_by(text);
+                self.budget.remove(held_by(text));
             }
             OutFrame::Push { event, .. } => {
                 state.pushes -= 1;
@@ -272,11 +316,14 @@ impl OutQueue {
         state.frames.is_empty() && !is_resync_due
     }
 
-    /// Whether so many answers wait, or are owed, that no further request should be read.
+    /// Whether so many answers wait, or are owed, that no further request should be read: one, where room is scarce.
     pub(super) fn is_congested(&self, owed_bytes: usize) -> bool {
         let state = self.lock();
         let reply_bytes = state.reply_bytes.saturating_add(owed_bytes);
-        state.replies >= REPLIES_CONGESTED || reply_bytes > REPLY_BYTES_CONGESTED
+        let is_owing = reply_bytes > 0 || state.unwritten_bytes > 0;
+        state.replies >= REPLIES_CONGESTED
+            || reply_bytes > REPLY_BYTES_CONGESTED
+            || (is_owing && self.budget.is_scarce())
     }
 
     /// The number of the last push, left out or not.
@@ -291,8 +338,7 @@ impl OutQueue {
 
 impl Drop for OutQueue {
     fn drop(&mut self) {
-        let pushes = self.lock().pushes;
-        self.budget.remove(pushes * ENTRY_BYTES);
+        self.lock().clear(&self.budget);
     }
 }
 

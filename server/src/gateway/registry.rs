@@ -27,6 +27,13 @@ pub(super) struct Member {
     pub(super) user_sig_expires_ms: i64,
 }
 
+/// What waits for a session: events, which can be left out, or answers, which end it where there is no room for them.
+#[derive(Debug, Clone, Copy)]
+enum Pile {
+    Events,
+    Answers,
+}
+
 /// All sessions of this process that have logged in.
 #[derive(Debug)]
 pub(super) struct Registry {
@@ -137,21 +144,38 @@ impl Registry {
             }
         }
         drop(event);
+        self.make_room_among(&online);
+    }
+
+    /// Makes room where more waits than may.
+    pub(super) fn make_room(&self) {
         if self.metrics.budget.is_exceeded() {
-            self.shed(&online);
+            self.make_room_among(&self.lock());
         }
     }
 
-    /// Empties the fullest queues until there is room again.
-    fn shed(&self, online: &Online) {
-        let mut queues: Vec<(usize, &Session)> =
-            online.sessions.values().map(|member| (member.session.push_bytes(), &*member.session)).collect();
-        queues.sort_unstable_by_key(|(bytes, session)| (Reverse(*bytes), session.id));
-        for (_, session) in queues {
-            if self.metrics.budget.has_room() {
+    fn make_room_among(&self, online: &Online) {
+        if !self.metrics.budget.is_exceeded() {
+            return;
+        }
+        let mut piles: Vec<(u64, Pile, &Session)> = Vec::with_capacity(2 * online.sessions.len());
+        for member in online.sessions.values() {
+            let session = &*member.session;
+            piles.push((session.weigh(session.push_bytes()), Pile::Events, session));
+            piles.push((session.weigh(session.answer_bytes()), Pile::Answers, session));
+        }
+        piles.sort_unstable_by_key(|(weight, _, session)| (Reverse(*weight), session.id));
+        for (weight, pile, session) in piles {
+            if weight == 0 || self.metrics.budget.has_room() {
                 break;
             }
-            self.metrics.pushes_left_out.inc_by(session.shed());
+            match pile {
+                Pile::Events => self.metrics.pushes_left_out.inc_by(session.shed()),
+                Pile::Answers => {
+                    tracing::debug!(session = session.id.get(), "a session leaves too many answers unread");
+                    self.metrics.ended.unread.inc_by(u64::from(session.abort()));
+                }
+            }
         }
     }
 

@@ -100,6 +100,23 @@ impl Session {
         self.queue.push_bytes()
     }
 
+    /// How many bytes of answers wait.
+    pub(super) fn answer_bytes(&self) -> usize {
+        self.queue.answer_bytes()
+    }
+
+    /// How much it weighs that so many bytes wait: the more, the longer the socket has taken none of them. Who reads is
+    /// never as heavy as who does not, however much they have just been given.
+    pub(super) fn weigh(&self, bytes: usize) -> u64 {
+        let stuck_ms = self.stuck_ms(self.clock.monotonic_ms());
+        u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(stuck_ms.saturating_add(1))
+    }
+
+    /// How many bytes are on their way into the socket.
+    pub(super) fn set_unwritten(&self, bytes: usize) {
+        self.queue.set_unwritten(bytes);
+    }
+
     /// Leaves out the events that wait. Says how many.
     pub(super) fn shed(&self) -> u64 {
         let count = self.queue.shed();
@@ -121,7 +138,7 @@ impl Session {
 
     /// Drops its connection. Says whether it was not dropped before.
     pub(super) fn abort(&self) -> bool {
-        self.queue.end(None);
+        self.queue.give_up();
         self.advance(Stage::Aborted)
     }
 

@@ -77,7 +77,7 @@ fn a_queue_that_is_emptied_keeps_answers_and_last_words_and_owes_a_resync() {
     queue.reply("answer".to_owned());
     queue.push_always("farewell".into());
     assert_eq!((queue.shed(), queue.push_bytes()), (3, "farewell".len()));
-    assert_eq!(budget.held_bytes(), ENTRY_BYTES);
+    assert_eq!(budget.held_bytes(), 2 * ENTRY_BYTES + "answer".len());
     assert!(queue.push(&event("later")), "until the client knows, what follows is left out too");
     assert!(is_reply(queue.pop(), "answer"));
     let read = drain(&queue);
@@ -85,6 +85,46 @@ fn a_queue_that_is_emptied_keeps_answers_and_last_words_and_owes_a_resync() {
     assert_eq!(read[1], (6, r#""event":"resync","data":{}}"#.to_owned()));
     assert_eq!((read.len(), budget.held_bytes(), queue.shed()), (2, 0, 0));
     assert!(!queue.push(&event("event")));
+}
+
+#[test]
+fn answers_count_until_the_socket_has_taken_them_and_not_after_the_end() {
+    let budget = Arc::default();
+    let queue = queue_within(&budget, 10, 1_000);
+    queue.reply("answer".to_owned());
+    queue.reply("another".to_owned());
+    assert_eq!(queue.answer_bytes(), 2 * ENTRY_BYTES + "answeranother".len());
+    assert_eq!(budget.held_bytes(), queue.answer_bytes());
+    queue.pop();
+    queue.set_unwritten(100_000);
+    assert_eq!(budget.held_bytes(), ENTRY_BYTES + "another".len() + 100_000);
+    queue.set_unwritten(0);
+    assert_eq!(budget.held_bytes(), ENTRY_BYTES + "another".len());
+
+    queue.push(&Charged::new(&"event".into(), &budget));
+    queue.set_unwritten(100_000);
+    queue.give_up();
+    assert!(budget.held_bytes() == 0 && queue.answer_bytes() == 0 && queue.is_empty() && queue.pop().is_none());
+    queue.set_unwritten(100_000);
+    queue.reply("too late".to_owned());
+    assert!(!queue.push(&Charged::new(&"too late".into(), &budget)));
+    assert!(budget.held_bytes() == 0 && queue.is_empty());
+}
+
+#[test]
+fn where_room_is_scarce_one_unread_answer_is_enough() {
+    let budget: Arc<Budget> = Arc::default();
+    budget.set_max(1_000);
+    let queue = queue_within(&budget, 10, 1_000);
+    queue.reply("answer".to_owned());
+    assert!(!queue.is_congested(0));
+    budget.add(501);
+    assert!(queue.is_congested(0));
+    queue.pop();
+    assert!(!queue.is_congested(0), "who has read may ask");
+    assert!(queue.is_congested(1), "an answer that is owed counts");
+    budget.remove(501);
+    assert!(!queue.is_congested(1));
 }
 
 #[test]

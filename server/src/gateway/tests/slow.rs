@@ -5,9 +5,13 @@ use std::sync::Arc;
 
 use hongyan_protocol::account::{Ping, Platform};
 use hongyan_protocol::frame::ServerFrame;
+use hongyan_protocol::group::{CreateGroup, GroupType};
+use hongyan_protocol::ids::GroupId;
+use hongyan_protocol::limits::{MESSAGE_BYTES_MAX, MESSAGES_PER_PAGE_MAX, PACKET_BYTES_MAX};
+use hongyan_protocol::message::{GetMessages, Page, Target};
 
 use super::TestServer;
-use super::wire::{Wire, user, within};
+use super::wire::{Wire, text_to, user, within};
 use crate::bus::Hint;
 
 const EVENT_BYTES: usize = 16 * 1024;
@@ -140,10 +144,76 @@ async fn what_waits_in_all_queues_is_bounded_and_who_reads_loses_nothing_by_it()
         while wire.push().await.event != "resync" {}
     }
     drop((slow, quick));
+    nothing_waits(&server).await;
+}
+
+/// Waits until nothing counts as waiting.
+async fn nothing_waits(server: &TestServer) {
     let gone = async {
-        while registry.metrics.budget.held_bytes() > 0 {
+        while server.server.gateway.registry.metrics.budget.held_bytes() > 0 {
             tokio::task::yield_now().await;
         }
     };
     within("an empty count", gone).await;
+}
+
+#[tokio::test]
+async fn unread_answers_of_all_sessions_are_bounded_and_end_those_who_leave_the_most() {
+    const TOTAL_MAX: usize = 4 * 1024 * 1024;
+    let server = TestServer::start_with(|config| config.queue_bytes_total_max = TOTAL_MAX).await;
+    let metrics = &server.server.gateway.registry.metrics;
+    let names: Vec<String> = (0..18).map(|number| format!("greedy{number}")).chain(["quick".to_owned()]).collect();
+    for name in &names {
+        server.login(name).await;
+    }
+    let mut writer = server.login("writer").await;
+    let club = fill_a_group(&mut writer, &names).await;
+    let page = GetMessages { of: Target::Group(club), page: Page::Before(None), limit: MESSAGES_PER_PAGE_MAX };
+    let mut greedy = Vec::new();
+    for name in names.iter().filter(|name| *name != "quick") {
+        greedy.push(login_narrow(&server, name).await);
+    }
+    let mut quick = server.login("quick").await;
+    let answer = quick.request(&page).await;
+    let page_bytes = quick.answer_to(answer).await.unwrap().to_string().len();
+
+    let mut most = 0;
+    for wire in &mut greedy {
+        for _ in 0..3 {
+            wire.ask_if_taken(&page).await;
+        }
+        server.advance_s(1);
+        // Who reads is answered all the while.
+        for _ in 0..3 {
+            quick.call(&page).await.unwrap();
+            most = most.max(metrics.budget.held_bytes());
+        }
+    }
+    // An answer is counted, with what its text has room for, before room is made for it.
+    let allowed = TOTAL_MAX + 2 * page_bytes;
+    assert!(most > TOTAL_MAX / 2 && most <= allowed, "{most} bytes, {allowed} are allowed");
+    let ended = metrics.ended.unread.get();
+    assert!(ended >= 5, "{ended} were ended");
+    quick.call(&page).await.unwrap();
+    writer.call(&Ping {}).await.unwrap();
+    drop((greedy, quick, writer));
+    nothing_waits(&server).await;
+}
+
+/// Makes a group with one page of messages that is as large as a page may be.
+async fn fill_a_group(owner: &mut Wire, members: &[String]) -> GroupId {
+    let create = CreateGroup {
+        group_type: GroupType::Work,
+        group_id: None,
+        name: String::new(),
+        face_url: String::new(),
+        members: members.iter().map(|name| user(name)).collect(),
+    };
+    let group_id = owner.call(&create).await.unwrap().group_id;
+    for _ in 0..PACKET_BYTES_MAX / 2 / MESSAGE_BYTES_MAX {
+        let mut message = text_to("nobody", &"x".repeat(MESSAGE_BYTES_MAX - 100));
+        message.to = Target::Group(group_id.clone());
+        owner.call(&message).await.unwrap();
+    }
+    group_id
 }

@@ -132,6 +132,12 @@ impl Wire {
         self.last_id
     }
 
+    /// Writes a request, where the connection still stands.
+    pub(super) async fn ask_if_taken<C: Call>(&mut self, params: &C) {
+        self.last_id += 1;
+        self.write_if_taken(encode_call(self.last_id, params)).await;
+    }
+
     /// Writes a request and waits for its answer; what else is read is kept.
     pub(super) async fn call<C: Call>(&mut self, params: &C) -> Result<C::Reply, WireError> {
         let id = self.request(params).await;
