@@ -3,6 +3,7 @@
 //! that breaks on command.
 //!
 //! * [`database`]: on which engine the servers run. [`database_proxy`]: the network between them and PostgreSQL.
+//!   [`own_postgres`]: one that a test may crash.
 //! * [`server`]: a server in this process. [`process`]: one in a process of its own, to be killed; a client likewise.
 //! * [`faults`]: the disk under such a process, which fails on command.
 //! * [`device`]: a client with recording listeners ([`recorder`]). [`wire`]: a client without an SDK, frame by frame.
@@ -21,6 +22,7 @@ pub mod device;
 pub mod faults;
 pub mod frames;
 pub mod net;
+pub mod own_postgres;
 pub mod process;
 pub mod proxy;
 pub mod recorder;

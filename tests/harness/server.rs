@@ -19,6 +19,7 @@ use super::database::TestDatabase;
 use super::database_proxy::DatabaseProxy;
 use super::device::DeviceSpec;
 use super::net;
+use super::own_postgres::OwnPostgres;
 use super::proxy::Proxy;
 use super::scrape::Scrape;
 use super::wait::within;
@@ -77,6 +78,8 @@ pub struct Home {
     database: Option<Arc<TestDatabase>>,
     /// What is between the server and the database.
     proxy: Option<DatabaseProxy>,
+    /// An instance that holds nothing but this.
+    own_postgres: Option<OwnPostgres>,
 }
 
 impl Home {
@@ -85,7 +88,8 @@ impl Home {
     }
 
     fn on(database: Option<Arc<TestDatabase>>) -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder for the server"), database, proxy: None }
+        let folder = tempfile::tempdir().expect("a folder for the server");
+        Self { folder, database, proxy: None, own_postgres: None }
     }
 
     /// On SQLite, whatever the tests run on: for what is about its files.
@@ -100,7 +104,7 @@ impl Home {
 
     /// On SQLite, in a folder that may hold data.
     pub fn in_folder(folder: TempDir) -> Self {
-        Self { folder, database: None, proxy: None }
+        Self { folder, ..Self::on_files() }
     }
 
     /// On a database that is reached through a proxy; nothing where the tests run on SQLite.
@@ -109,6 +113,16 @@ impl Home {
         let database = home.database.as_ref()?;
         home.proxy = Some(DatabaseProxy::start(database.server()).await);
         Some(home)
+    }
+
+    /// On a PostgreSQL of its own; nothing where the tests run on SQLite.
+    pub async fn on_its_own_postgres() -> Option<Self> {
+        let own_postgres = Some(OwnPostgres::start().await?);
+        Some(Self { own_postgres, ..Self::on_files() })
+    }
+
+    pub fn own_postgres(&self) -> &OwnPostgres {
+        self.own_postgres.as_ref().expect("it was made with one")
     }
 
     pub fn folder(&self) -> &Path {
@@ -131,7 +145,7 @@ impl Home {
             Some(database) => Some(Arc::new(database.copy().await)),
             None => None,
         };
-        Self { folder, database, proxy: None }
+        Self { folder, ..Self::on(database) }
     }
 
     /// Puts in its place what a copy holds. Its server is stopped.
@@ -144,6 +158,9 @@ impl Home {
 
     /// The setting `store` of its server.
     pub fn store(&self) -> String {
+        if let Some(own_postgres) = &self.own_postgres {
+            return own_postgres.address();
+        }
         match (&self.database, &self.proxy) {
             (Some(database), Some(proxy)) => database.address().replace(&database.server(), &proxy.addr().to_string()),
             (Some(database), None) => database.address().to_owned(),
