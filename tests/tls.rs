@@ -8,6 +8,7 @@ use std::time::Duration;
 use hongyan::LoginStatus;
 use hongyan::message::HistorySource;
 use hongyan_protocol::clock::Clock;
+use hongyan_protocol::ids::SdkAppId;
 use hongyan_server::gateway::Reload;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -17,8 +18,9 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::harness::certificates::{Authority, Pair, p384_key, rsa_key};
-use crate::harness::device::Device;
+use crate::harness::app::App;
+use crate::harness::certificates::{Authority, Pair, ed25519_key, p384_key, rsa_key};
+use crate::harness::device::{Device, DeviceSpec};
 use crate::harness::net;
 use crate::harness::recorder::Heard;
 use crate::harness::server::TestServer;
@@ -29,6 +31,15 @@ use crate::harness::wait::{eventually, within};
 const NOT_TRUSTED: i32 = 9501;
 /// What answers is no TLS.
 const NOT_TLS: i32 = 9502;
+/// The server ends the handshake.
+const REFUSED: i32 = 9511;
+
+/// Some alerts of RFC 8446, by number.
+const HANDSHAKE_FAILURE: u8 = 40;
+const ACCESS_DENIED: u8 = 49;
+const PROTOCOL_VERSION: u8 = 70;
+const INTERNAL_ERROR: u8 = 80;
+const UNRECOGNIZED_NAME: u8 = 112;
 
 /// How long a connection has to log in.
 const LOGIN_DEADLINE: Duration = Duration::from_secs(10);
@@ -49,13 +60,32 @@ async fn server_with(host: IpAddr, pair: &Pair) -> TestServer {
 
 /// Logs in against a certificate that must not be trusted: at once and with its code, which a listener hears too.
 async fn is_refused(device: Device, why: &str) {
+    fails_at_once(device, NOT_TRUSTED, why).await;
+}
+
+async fn fails_at_once(device: Device, code: i32, why: &str) {
     let error = device.login_with(&device.app().sign(device.user())).await.expect_err("it is not trusted");
-    assert_eq!(error.code().0, NOT_TRUSTED, "{error}");
+    assert_eq!(error.code().0, code, "{error}");
     assert!(error.is_retryable(), "another network may show another certificate");
     assert!(error.detail().contains(why), "{} should say: {why}", error.detail());
-    device.heard.wait_for_one("a failed connection", |heard| matches!(heard, Heard::ConnectFailed(NOT_TRUSTED))).await;
+    let is_told = |heard: &Heard| matches!(heard, Heard::ConnectFailed(told) if *told == code);
+    device.heard.wait_for_one("a failed connection", is_told).await;
     assert_eq!(device.client.login_status(), LoginStatus::NotLoggedIn);
     device.close().await;
+}
+
+/// A server that answers every handshake with an alert.
+async fn server_that_alerts(description: u8) -> SocketAddr {
+    let listener = net::bind().await;
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let _ = socket.read(&mut [0; 4096]).await;
+            let _ = socket.write_all(&[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, description]).await;
+            let _ = socket.read_to_end(&mut Vec::new()).await;
+        }
+    });
+    addr
 }
 
 /// A TLS connection without an SDK.
@@ -137,6 +167,41 @@ async fn a_server_is_known_by_its_name_and_by_keys_of_every_usual_kind() {
         let url = format!("https://LocalHost:{}", server.addr().port());
         server.device("alice").at(url).trusting(root).login().await.close().await;
         is_refused(server.device("alice").trusting(root).open(), "it is for another name").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_a_kind_that_the_sdk_does_not_know_is_said_to_be_one() {
+    let host = net::own_address();
+    let root = Authority::with_key("Ed25519", ed25519_key());
+    let server = server_with(host, &root.issue(host)).await;
+    is_refused(server.device("alice").trusting(&root).open(), "of a kind that the SDK does not know").await;
+
+    // A server that has nothing else to sign with finds no common ground.
+    let host = net::own_address();
+    let root = Authority::new("our own");
+    let server = server_with(host, &root.issue_for_key(host, (2020, 2120), ed25519_key())).await;
+    fails_at_once(server.device("alice").trusting(&root).open(), NOT_TLS, "speaks no TLS 1.3 that the SDK knows").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_ends_the_handshake_with_an_alert_is_told_from_one_that_cannot_speak() {
+    let app = App { id: SdkAppId::parse(1_400_000_001).unwrap(), key: "a key".to_owned() };
+    let device = |addr| DeviceSpec::new(app.clone(), "alice", format!("https://{addr}")).open();
+    for alert in [HANDSHAKE_FAILURE, PROTOCOL_VERSION] {
+        let addr = server_that_alerts(alert).await;
+        fails_at_once(device(addr), NOT_TLS, "speaks no TLS 1.3 that the SDK knows").await;
+    }
+    for alert in [ACCESS_DENIED, INTERNAL_ERROR, UNRECOGNIZED_NAME] {
+        let device = device(server_that_alerts(alert).await);
+        let (client, user_sig) = (device.client.clone(), app.sign("alice"));
+        let login = tokio::spawn(async move { client.login("alice".to_owned(), user_sig).await });
+        let failed = device.heard.wait_for("a failed connection", |heard| {
+            heard.iter().find_map(|heard| if let Heard::ConnectFailed(code) = heard { Some(*code) } else { None })
+        });
+        assert_eq!(failed.await, REFUSED, "alert {alert}");
+        device.close().await;
+        within("the end of a login", login).await.unwrap().expect_err("there is no such server");
     }
 }
 

@@ -105,6 +105,11 @@ pub fn p384_key() -> KeyPair {
     KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).expect("a key can be made")
 }
 
+/// A key as few servers have it, and no public authority.
+pub fn ed25519_key() -> KeyPair {
+    KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("a key can be made")
+}
+
 /// What pins a key.
 fn pin(key: &KeyPair) -> String {
     STANDARD.encode(Sha256::digest(key.subject_public_key_info()))

@@ -38,6 +38,21 @@ async fn asking_whether_it_is_ready_takes_the_turn_to_write_once_in_a_second() {
 }
 
 #[tokio::test]
+async fn a_server_whose_store_gives_no_turn_is_not_ready_until_it_does() {
+    let server = TestServer::start_with(|config| config.login_deadline_ms = u64::MAX).await;
+    let held = server.server.gateway.rooms.store().begin().await.unwrap();
+    let answer = tokio::select! {
+        answer = get(&server, "/readyz") => answer,
+        // How long it waits goes by the server's clock.
+        () = async { loop { server.advance_s(1); tokio::task::yield_now().await; } } => unreachable!("it has no end"),
+    };
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("the store does not answer\n"), "{answer}");
+    drop(held);
+    server.advance_s(1);
+    assert!(get(&server, "/readyz").await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
 async fn a_stopping_server_is_not_ready() {
     let server = TestServer::start().await;
     server.server.gateway.drain().await;

@@ -100,11 +100,12 @@ async fn who_asks_faster_than_the_rate_is_answered_more_slowly_and_in_order() {
         alice.request(&Ping {}).await;
     }
     for id in 2..=4 {
-        alice.answer_to(id).await.unwrap();
+        assert_eq!(alice.answer_to(id).await.unwrap()["server_ms"], super::START_MS);
     }
-    for id in 5..=6 {
+    // One in each second: it is not even read before.
+    for (id, passed_s) in [(5, 1), (6, 2)] {
         server.advance_s(1);
-        alice.answer_to(id).await.unwrap();
+        assert_eq!(alice.answer_to(id).await.unwrap()["server_ms"], super::START_MS + passed_s * 1_000);
     }
 }
 
