@@ -4,6 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use futures_util::{StreamExt, stream};
+use hongyan_protocol::limits::PACKET_BYTES_MAX;
 use tokio::net::TcpSocket;
 
 use crate::harness::process::ServerProcess;
@@ -161,6 +162,38 @@ async fn stuck_readers_cost_little_and_catch_up(count: usize, stuck_ms_max: &str
         if count == MESSAGES { Ok(()) } else { Err(count) }
     })
     .await;
+}
+
+/// Those who read a long answer each, and what each may cost after that. The answer has half a megabyte.
+const LISTENERS: usize = 60;
+const LISTENER_BYTES_MAX: usize = 64 * 1024;
+
+/// What the server may need meanwhile: an answer or two in the making.
+const ANSWERS_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_read_a_long_answer_costs_little_afterwards() {
+    let server = ServerProcess::start().await;
+    let mut owner = server.wire("owner").await;
+    let mut listeners = Vec::new();
+    for number in 0..LISTENERS {
+        listeners.push(server.wire(&name(number)).await);
+    }
+    let names: Vec<String> = (0..LISTENERS).map(name).collect();
+    owner.create_group("club", &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let text = "x".repeat(TEXT_BYTES);
+    owner.send_texts(&to_group("club"), (0..PACKET_BYTES_MAX / 2 / TEXT_BYTES).map(|_| text.clone())).await;
+    for wire in &mut listeners {
+        wire.pushes_so_far().await;
+    }
+    owner.history(&to_group("club")).await;
+    let (_, before) = server.resident_bytes();
+    for wire in &mut listeners {
+        wire.history(&to_group("club")).await;
+    }
+    let (_, after) = server.resident_bytes();
+    let (more, allowed) = (after.saturating_sub(before), LISTENERS * LISTENER_BYTES_MAX + ANSWERS_BYTES_MAX);
+    assert!(more <= allowed, "{} KiB more, {} KiB are allowed", more / 1024, allowed / 1024);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,15 +5,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures_util::stream::{FuturesUnordered, SplitStream};
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use hongyan_protocol::account::{Kicked, Logout, Ping, Pong};
 use hongyan_protocol::codes::Code;
 use hongyan_protocol::frame::{Call, ClientFrame, WireError, encode_event, encode_reply};
 use hongyan_protocol::message::SendMessage;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::admission::RateLimit;
+use super::http::Socket;
 use super::login;
 use super::peers::Peer;
 use super::registry::{Member, Registry};
@@ -35,7 +38,7 @@ struct Connection {
     gateway: Arc<Gateway>,
     session: Arc<Session>,
     writer: Writer,
-    stream: SplitStream<WebSocket>,
+    stream: SplitStream<Socket>,
     /// While there is one nothing further is read: what a session sends keeps its order.
     submitting: Option<Submitting>,
     tickets: FuturesUnordered<Ticket>,
@@ -45,7 +48,7 @@ struct Connection {
 }
 
 /// Serves one connection until it closes. `open` counts it until then.
-pub(super) async fn run(gateway: Arc<Gateway>, peer: Arc<Peer>, socket: WebSocket, open: Open) {
+pub(super) async fn run(gateway: Arc<Gateway>, peer: Arc<Peer>, socket: Socket, open: Open) {
     let (sink, stream) = socket.split();
     let session = gateway.new_session();
     let now_ms = gateway.clock.monotonic_ms();
@@ -90,7 +93,7 @@ impl Connection {
     async fn first_frame(&mut self) -> Option<Vec<u8>> {
         loop {
             match self.stream.next().await {
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
                     self.limit.take(self.gateway.clock.monotonic_ms()).ok()?;
                 }
                 Some(Ok(Message::Text(text))) => return Some(text.as_bytes().to_vec()),
@@ -176,7 +179,7 @@ impl Connection {
             && self.tickets.len() < self.gateway.config.sends_in_flight_max
     }
 
-    fn hear(&mut self, incoming: Option<Result<Message, axum::Error>>, member: Option<&Arc<Member>>) {
+    fn hear(&mut self, incoming: Option<Result<Message, tungstenite::Error>>, member: Option<&Arc<Member>>) {
         self.session.heard();
         let taken = self.limit.take(self.gateway.clock.monotonic_ms());
         debug_assert!(taken.is_ok(), "nothing is read before there is a token for it");
@@ -188,7 +191,7 @@ impl Connection {
                 }
             },
             Some(Ok(Message::Binary(_))) => self.refuse(Code::BAD_JSON, "frames are text"),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
             // An error is bytes that are no WebSocket messages, or one far larger than any frame: nothing more can be read.
             Some(Ok(Message::Close(_)) | Err(_)) | None => self.is_gone = true,
         }
@@ -286,7 +289,7 @@ impl Connection {
     /// the client has not read yet.
     async fn say_goodbye(&mut self) {
         self.session.said_goodbye();
-        let code = if self.gateway.is_draining() { close_code::AWAY } else { close_code::NORMAL };
+        let code = if self.gateway.is_draining() { CloseCode::Away } else { CloseCode::Normal };
         let close = Message::Close(Some(CloseFrame { code, reason: "".into() }));
         let session = Arc::clone(&self.session);
         let goodbye = async {

@@ -4,12 +4,17 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection};
-use axum::extract::{ConnectInfo, State};
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hongyan_protocol::limits::PACKET_BYTES_MAX;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::listener::PeerInfo;
 use super::{Gateway, connection};
@@ -20,7 +25,7 @@ use crate::metrics::Metrics;
 const READ_BUFFER_BYTES: usize = 2 * 1024;
 
 /// What is gathered before it is written, which an idle connection may go on holding.
-const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+pub(super) const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 
 /// Prometheus' text format, by the name that tells its version.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -28,6 +33,9 @@ const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// What is taken in of one message. A little more than a frame may have, so that one that is a little too large is
 /// answered in order.
 const MESSAGE_BYTES_MAX: usize = PACKET_BYTES_MAX + 64 * 1024;
+
+/// The WebSocket of a connection.
+pub(super) type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// All routes of those who connect.
 pub(super) fn router(gateway: Arc<Gateway>) -> Router {
@@ -46,11 +54,10 @@ fn health(gateway: Arc<Gateway>) -> Router {
 async fn upgrade(
     State(gateway): State<Arc<Gateway>>,
     ConnectInfo(PeerInfo(peer)): ConnectInfo<PeerInfo>,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    mut request: Request,
 ) -> Response {
-    let upgrade = match upgrade {
-        Ok(upgrade) => upgrade,
-        Err(rejection) => return closing(rejection),
+    let Ok(response) = create_response_with_body(&request, Body::empty) else {
+        return closing((StatusCode::BAD_REQUEST, "this is a WebSocket\n"));
     };
     let refused = &gateway.registry.metrics.refused;
     if gateway.is_draining() {
@@ -61,12 +68,19 @@ async fn upgrade(
         refused.server_full.inc();
         return closing((StatusCode::SERVICE_UNAVAILABLE, "too many connections"));
     };
-    upgrade
+    let upgrading = hyper::upgrade::on(&mut request);
+    let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_message_size(MESSAGE_BYTES_MAX)
-        .max_frame_size(MESSAGE_BYTES_MAX)
-        .on_upgrade(move |socket| connection::run(gateway, peer, socket, open))
+        .max_message_size(Some(MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(MESSAGE_BYTES_MAX));
+    tokio::spawn(async move {
+        // A client that is gone before it has the answer was no connection yet.
+        let Ok(upgraded) = upgrading.await else { return };
+        let socket = Socket::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
+        connection::run(gateway, peer, socket, open).await;
+    });
+    response
 }
 
 /// Whether the process answers at all.
