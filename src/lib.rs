@@ -35,8 +35,9 @@ pub use error::ImError;
 pub use group::{CreateGroupOption, GroupManager, GroupMemberOperationResult, GroupMemberResult};
 pub use listener::{AdvancedMsgListener, ConversationListener, LogListener, SdkListener, Subscription};
 pub use message::{
-    Element, GroupTipsType, HistoryDirection, HistoryOption, HistoryPage, HistorySource, Message, MessageManager,
-    MessagePriority, MessageReceipt, MessageStatus, OutgoingMessage,
+    Element, GroupTipsType, HistoryDirection, HistoryOption, HistoryPage, HistorySource, KeywordListMatchType, Message,
+    MessageManager, MessagePriority, MessageReceipt, MessageSearchParam, MessageSearchResult, MessageSearchResultItem,
+    MessageStatus, MessageType, OutgoingMessage,
 };
 
 uniffi::setup_scaffolding!();

@@ -19,6 +19,7 @@ use crate::harness::server::TestServer;
 use crate::harness::view::{assert_dense, c2c, group, stored_line, text, texts, texts_of};
 use crate::harness::wait::eventually;
 use crate::harness::wire::{to_group, to_user};
+use crate::search::found_in;
 
 /// Of what was missed, so many of one conversation are reported, the newest.
 const REPORTED_PER_CONVERSATION_MAX: usize = 200;
@@ -273,6 +274,7 @@ async fn a_wiped_server_is_noticed() {
     }
     bob.heard.wait_for_texts(5).await;
     bob.client.conversations().set_conversation_draft(c2c("alice"), Some("a draft".to_owned())).await.unwrap();
+    assert_eq!(found_in(&bob, &c2c("alice"), &["3"]).await, ["3"]);
     proxy.disconnect().await;
     let queued = alice.queue_text(&c2c("bob"), "kept in the outbox").await;
     server.stop().await;
@@ -284,12 +286,14 @@ async fn a_wiped_server_is_noticed() {
     assert_eq!(bob.total_unread().await, 0, "what is gone is not unread");
     let kept = bob.conversation(&c2c("alice")).await.unwrap();
     assert_eq!((kept.draft_text.as_deref(), kept.last_message), (Some("a draft"), None));
+    assert_eq!(found_in(&bob, &c2c("alice"), &["1", "2", "3"]).await, [""; 0], "what is gone is not found");
     proxy.heal();
     alice.client.network_changed();
     assert_eq!(queued.end().await.unwrap().seq, 1, "the new log begins at its beginning");
     assert_eq!(bob.heard.wait_for_texts(6).await[5], "kept in the outbox");
     for (device, peer) in [(&alice, "bob"), (&bob, "alice")] {
         assert_eq!(texts(&device.cloud_history(&c2c(peer)).await), ["kept in the outbox"]);
+        assert_eq!(found_in(device, &c2c(peer), &["3", "outbox"]).await, ["kept in the outbox"]);
     }
     assert_eq!(bob.unread(&c2c("alice")).await, 1);
 }

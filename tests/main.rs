@@ -27,6 +27,7 @@ mod metrics;
 mod offline;
 mod outbox;
 mod properties;
+mod search;
 mod session;
 mod shared_store;
 mod slow_reader;

@@ -242,6 +242,12 @@ impl FromArg for Vec<String> {
     }
 }
 
+impl FromArg for Vec<i32> {
+    fn from_arg(arg: Arg) -> Option<Self> {
+        list(arg)
+    }
+}
+
 impl FromArg for Vec<Args> {
     fn from_arg(arg: Arg) -> Option<Self> {
         list(arg)

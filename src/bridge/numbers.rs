@@ -5,7 +5,9 @@ use crate::account::LoginStatus;
 use crate::config::LogLevel;
 use crate::conversation::ConversationType;
 use crate::group::GroupMemberResult;
-use crate::message::{GroupTipsType, HistoryDirection, HistorySource, MessagePriority, MessageStatus};
+use crate::message::{
+    GroupTipsType, HistoryDirection, HistorySource, KeywordListMatchType, MessagePriority, MessageStatus, MessageType,
+};
 
 /// Numbers and what they mean.
 pub(super) type Numbers = &'static [(i32, &'static str)];
@@ -65,6 +67,8 @@ numbers! {
         1 CloudOlder "older, cloud", 2 CloudNewer "newer, cloud", 3 LocalOlder "older, this device",
         4 LocalNewer "newer, this device"
     }
+    "Keyword match type" KeywordListMatchType { 0 Or "one of them", 1 And "all of them" }
+    "Type of a message that is found" MessageType { 1 Text "text", 2 Custom "custom, by its description" }
     "Element type" ElemType {
         0 None "newer than this version", 1 Text "text", 2 Custom "custom", 9 GroupTips "what happened in a group"
     }

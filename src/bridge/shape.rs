@@ -9,7 +9,7 @@ use crate::account::UserInfo;
 use crate::bridge::numbers::{ElemType, Native};
 use crate::conversation::{Conversation, ConversationPage};
 use crate::group::GroupMemberOperationResult;
-use crate::message::{Element, HistoryPage, Message, MessageReceipt, OutgoingMessage};
+use crate::message::{Element, HistoryPage, Message, MessageReceipt, MessageSearchResult, OutgoingMessage};
 
 /// A number of 64 bits, which travels as text.
 pub(super) struct Long(pub(super) i64);
@@ -201,6 +201,24 @@ shapes! {
         /// Whether there is nothing further that way. An empty page is always finished.
         is_finished "isFinished": bool,
     }
+    /// A page of what was found.
+    SearchResult "MessageSearchResult" {
+        /// How much was found on all pages: the messages of the conversation that was asked for, or the conversations that
+        /// have some.
+        total_count "totalCount": i32,
+        /// The conversation that was asked for, or those of this page, the one with the newest message first.
+        items "messageSearchResultItems": Vec<SearchResultItem>,
+    }
+    /// What was found in one conversation.
+    SearchResultItem "MessageSearchResultItem" {
+        /// The conversation.
+        conversation_id "conversationID": String,
+        /// How many messages were found in it, on all pages.
+        message_count "messageCount": i32,
+        /// Of the conversation that was asked for the messages of this page, newest first; of all conversations the message
+        /// where exactly one was found.
+        message_list "messageList": Vec<MessageShape>,
+    }
     /// How far the other user of a one-to-one conversation has read.
     Receipt "MessageReceipt" {
         /// Who has read.
@@ -381,6 +399,17 @@ impl MessageShape {
 impl From<HistoryPage> for History {
     fn from(page: HistoryPage) -> Self {
         Self { message_list: MessageShape::list(page.messages), is_finished: page.is_finished }
+    }
+}
+
+impl From<MessageSearchResult> for SearchResult {
+    fn from(result: MessageSearchResult) -> Self {
+        let items = result.message_search_result_items.into_iter().map(|item| SearchResultItem {
+            conversation_id: item.conversation_id,
+            message_count: item.message_count,
+            message_list: MessageShape::list(item.message_list),
+        });
+        Self { total_count: result.total_count, items: items.collect() }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::bridge::args::{Args, Form, Param, params};
 use crate::bridge::methods::{client, conversations, groups, messages};
 use crate::bridge::numbers::{ELEM_TYPE_SENT, GetType, Native};
 use crate::client::ImClient;
-use crate::message::MessagePriority;
+use crate::message::{KeywordListMatchType, MessagePriority, MessageType};
 
 /// What is known of one method.
 pub(super) struct Row {
@@ -223,6 +223,22 @@ const MESSAGES: &[Row] = methods! {
     findMessages = Waiting(messages::find_messages) of "MessageManager::find_messages" {
         messageIDList must Form::List(&Form::Text) => "Which, at most 1000.",
     } => "list of Message", "6014, 6017";
+
+    /// Searches the messages on this device by words, senders, types and time; what was never fetched is not found, nor are
+    /// tips of groups. It works offline. The guides say what a keyword finds.
+    searchLocalMessages = Waiting(messages::search_local) of "MessageManager::search_local_messages" {
+        keywordList may Form::List(&Form::Text) => "What is looked for, at most 5 of 512 bytes; it may be empty only where senders or types are named.",
+        keywordListMatchType may Form::Choice(KeywordListMatchType::NUMBERS) => "How many of them a message must have.",
+        senderUserIDList may Form::List(&Form::Text) => "Users of whom one sent it, at most 5; nobody for anybody.",
+        messageTypeList may Form::List(&Form::Choice(MessageType::NUMBERS)) => "Kinds of which it has an element; none for all.",
+        conversationID may Form::Text => "`c2c_<userID>` or `group_<groupID>`; all conversations where it is not said.",
+        searchTimePosition may Form::Long => "Up to and with this second since 1970; nothing or 0 for now.",
+        searchTimePositionMs may Form::Long => "The same to the millisecond; one of the two.",
+        searchTimePeriod may Form::Long => "How many seconds before that at the most; nothing or 0 for any time.",
+        searchTimePeriodMs may Form::Long => "The same in milliseconds; one of the two.",
+        pageIndex may Form::Int => "Which page, from 0 on.",
+        pageSize must Form::Int => "How many messages of one conversation, or how many conversations, a page has at the most, 1 to 100. Natively 0 stands for all.",
+    } => "MessageSearchResult", "6004, 6014, 6017, 6022, 7003";
 };
 
 const CONVERSATIONS: &[Row] = methods! {

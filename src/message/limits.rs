@@ -8,6 +8,16 @@ use hongyan_protocol::limits::MESSAGES_PER_PAGE_MAX;
 /// The messages that one page of history may ask for: 6017.
 pub(crate) const HISTORY_COUNT_MAX: u32 = 200;
 
+/// The keywords of a search, and the bytes of one: 6017.
+pub(crate) const SEARCH_KEYWORDS_MAX: usize = 5;
+pub(crate) const SEARCH_KEYWORD_BYTES_MAX: usize = 512;
+
+/// The senders that a search may name: 6017.
+pub(crate) const SEARCH_SENDERS_MAX: usize = 5;
+
+/// The messages or conversations that one page of what was found may ask for: 6017.
+pub(crate) const SEARCH_COUNT_MAX: u32 = 100;
+
 /// The messages whose sending may wait at a time: 9507.
 pub(crate) const OUTBOX_MESSAGES_MAX: i64 = 10_000;
 

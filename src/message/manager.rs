@@ -11,9 +11,10 @@ use crate::client::core::Core;
 use crate::error::ImError;
 use crate::listener::{AdvancedMsgListener, Subscription};
 use crate::message::types::{
-    Element, HistoryDirection, HistoryOption, HistoryPage, HistorySource, Message, MessagePriority, OutgoingMessage,
+    Element, HistoryDirection, HistoryOption, HistoryPage, HistorySource, Message, MessagePriority, MessageSearchParam,
+    MessageSearchResult, OutgoingMessage,
 };
-use crate::message::{history, send};
+use crate::message::{history, search, send};
 use crate::runtime;
 
 /// The messages that one call may find: 6017.
@@ -199,6 +200,21 @@ impl MessageManager {
             Ok(found)
         })
         .await
+    }
+
+    /// Searches the messages on this device by words, senders, types and time; what was never fetched is not found. It works
+    /// offline. Tips of groups are not found, messages that wait or failed are.
+    ///
+    /// In one conversation the messages come newest first, by pages. In all conversations the conversations come by pages,
+    /// with the number of messages found in each. After an update from a version without search, the first search
+    /// waits until what is stored was made ready.
+    ///
+    /// Codes: 6004 for a bad conversation id, 6014 where no user's data is open, 6017 where nothing is looked for, for more than 5
+    /// keywords or senders, a keyword of more than 512 bytes, a time before 1970 or a bad page, 6022 where the disk is full while
+    /// what is stored is made ready, 7003 for a bad user id.
+    pub async fn search_local_messages(&self, param: MessageSearchParam) -> Result<MessageSearchResult, ImError> {
+        let local = self.core.local()?;
+        runtime::run(&self.core.context.log, async move { search::search(&local, param).await }).await
     }
 
     /// Has a listener hear of messages until the subscription is cancelled or the client is closed.

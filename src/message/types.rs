@@ -201,6 +201,78 @@ pub struct HistoryPage {
     pub is_finished: bool,
 }
 
+/// What a message must have to be found.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct MessageSearchParam {
+    /// What is looked for in texts, and in the descriptions of custom elements: 0 to 5 keywords of at most 512 bytes. It may
+    /// be empty only where senders or types are named.
+    ///
+    /// A keyword is found where its words follow each other, whatever stands between them that is no letter, digit or
+    /// emoji. The last word may be the beginning of a longer one: `hel` finds `Hello`, `ell` does not. In Chinese,
+    /// Japanese, Korean, Thai and other scripts without blanks, and among emoji, each character is a word, so that any part
+    /// of a text is found. Case, width and the accents of Latin, Greek and Russian letters make no difference. A keyword
+    /// without a letter, digit or emoji is found in no message.
+    pub keyword_list: Vec<String>,
+    /// Whether one of the keywords is enough.
+    pub keyword_list_match_type: KeywordListMatchType,
+    /// Users of whom one sent it, 0 to 5; empty for anybody. The user may be among them.
+    pub sender_user_id_list: Vec<String>,
+    /// Kinds of which it has an element; empty for both.
+    pub message_type_list: Vec<MessageType>,
+    /// The conversation that it is in: `c2c_<userID>` or `group_<groupID>`; nothing for all.
+    pub conversation_id: Option<String>,
+    /// The latest time that it may be of, in milliseconds since 1970; 0 for now.
+    pub search_time_position_ms: i64,
+    /// How long before that at the most, in milliseconds; 0 for any time.
+    pub search_time_period_ms: i64,
+    /// Which page is asked for, the first is 0.
+    pub page_index: i32,
+    /// How many messages of one conversation, or how many conversations, a page has at the most, 1 to 100.
+    pub page_size: i32,
+}
+
+/// How many of the keywords a message must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, uniffi::Enum)]
+pub enum KeywordListMatchType {
+    /// At least one.
+    #[default]
+    Or,
+    /// All of them.
+    And,
+}
+
+/// A kind of message that can be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, uniffi::Enum)]
+pub enum MessageType {
+    /// With a text.
+    Text,
+    /// With bytes that only the app understands: they are found by their description.
+    Custom,
+}
+
+/// A page of what was found.
+#[derive(Debug, Clone, PartialEq, uniffi::Record)]
+pub struct MessageSearchResult {
+    /// How much was found on all pages: the messages of the conversation that was asked for, or the conversations that
+    /// have some.
+    pub total_count: i32,
+    /// The conversation that was asked for, or those of this page: the one with the newest message comes first. Empty
+    /// where nothing was found, and after the last page.
+    pub message_search_result_items: Vec<MessageSearchResultItem>,
+}
+
+/// What was found in one conversation.
+#[derive(Debug, Clone, PartialEq, uniffi::Record)]
+pub struct MessageSearchResultItem {
+    /// The conversation.
+    pub conversation_id: String,
+    /// How many messages were found in it, on all pages.
+    pub message_count: i32,
+    /// Of the conversation that was asked for the messages of this page, newest first. Of all conversations, the message
+    /// where exactly one was found, and nothing where there are more: ask for that conversation then.
+    pub message_list: Vec<Message>,
+}
+
 impl From<MessagePriority> for wire::Priority {
     fn from(priority: MessagePriority) -> Self {
         match priority {

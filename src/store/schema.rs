@@ -7,7 +7,8 @@ use sqlx::{AssertSqlSafe, SqlitePool};
 use crate::error::ImError;
 
 /// What each version adds to the one before it; the first makes version 1.
-const VERSIONS: &[&str] = &[include_str!("migrations/0001_first_letter.sql")];
+const VERSIONS: &[&str] =
+    &[include_str!("migrations/0001_first_letter.sql"), include_str!("migrations/0002_search.sql")];
 
 /// Brings the file to the newest version, and reads a little of each table so that damage shows here.
 pub(super) async fn prepare(writer: &SqlitePool) -> Result<(), ImError> {
@@ -30,7 +31,9 @@ pub(super) async fn prepare(writer: &SqlitePool) -> Result<(), ImError> {
          select row_id from conversation where list_key > 0 order by list_key desc limit 100; \
          select row_id from message order by row_id desc limit 100; \
          select conversation from held_range limit 100; \
-         select position from outbox limit 100;",
+         select position from outbox limit 100; \
+         select version from search_state; \
+         select rowid from message_index limit 100;",
     )
     .execute(writer)
     .await?;

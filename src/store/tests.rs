@@ -117,12 +117,13 @@ async fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await.unwrap();
     let ids = queue(&store, 2).await;
-    let set = |version| AssertSqlSafe(format!("pragma user_version = {version}"));
+    let set = |version: i64| AssertSqlSafe(format!("pragma user_version = {version}"));
+    let known = sqlx::query_scalar("pragma user_version").fetch_one(&store.0.writer).await.unwrap();
     sqlx::raw_sql(set(99)).execute(&store.0.writer).await.unwrap();
     store.close().await;
     assert_eq!(code(open(folder.path()).await), Some(Code::DATABASE_LOAD_FAILED));
     let connection = sqlx::SqlitePool::connect_with(super::options(&file(folder.path(), "im.db"))).await.unwrap();
-    sqlx::raw_sql(set(1)).execute(&connection).await.unwrap();
+    sqlx::raw_sql(set(known)).execute(&connection).await.unwrap();
     connection.close().await;
     assert_eq!(queued(&open(folder.path()).await.unwrap()).await, ids);
 }

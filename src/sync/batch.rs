@@ -13,7 +13,7 @@ use crate::conversation::queries as conversations;
 use crate::conversation::state::{Known, LogMeeting, Step};
 use crate::error::ImError;
 use crate::listener::events::{ConversationRow, EventRef};
-use crate::message::queries::{self as messages, NewRow, SentRow};
+use crate::message::queries::{self as messages, IndexRow, NewRow, SentRow};
 use crate::store::{Store, Transaction, to_json};
 use crate::sync::queries::{self, SyncState};
 use crate::sync::ranges::RangeSet;
@@ -195,6 +195,7 @@ impl Batch {
 
     fn push_row(&mut self, row: ConversationRow, raw: RawMessage) {
         let RawMessage { message, text } = raw;
+        let found = IndexRow::of(row.0, message.seq.get(), message.sender.as_str(), &message.body.elements);
         self.rows.push(NewRow {
             id: message.id,
             conversation: row.0,
@@ -204,6 +205,7 @@ impl Batch {
             face_url: message.sender_face_url,
             server_ms: message.server_ms,
             body: text,
+            found,
         });
     }
 
@@ -359,7 +361,7 @@ impl Batch {
             if messages::is_contradicted(&mut self.tx, &rows).await? {
                 return Err(WriteError::Contradiction("another message than before at a place of a log"));
             }
-            messages::insert(&mut self.tx, &rows).await?;
+            messages::insert(&mut self.tx, &self.rows, &rows).await?;
         }
         if !self.sent.is_empty() {
             if messages::is_contradicted(&mut self.tx, &to_json(&self.sent)?).await? {

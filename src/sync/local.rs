@@ -22,7 +22,7 @@ use crate::sync::batch::{WriteError, Written};
 use crate::sync::queries;
 use crate::sync::task::Task;
 
-/// Everything of one user on this device: the store and the task that works on it.
+/// Everything of one user on this device: the store and the tasks that work on it.
 pub(crate) struct Local {
     pub(crate) context: Arc<Context>,
     pub(crate) store: Store,
@@ -35,10 +35,10 @@ pub(crate) struct Local {
     generation: AtomicU64,
     /// Set when a reader found that the cache is not what the server has.
     pub(super) doubt: Notify,
-    /// Set to end the task.
+    /// Set to end the tasks.
     closing: watch::Sender<bool>,
-    /// Taken by whoever closes first.
-    task: Mutex<Option<JoinHandle<()>>>,
+    /// The task, and what makes old messages ready for searches. Taken by whoever closes first.
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl std::fmt::Debug for Local {
@@ -48,7 +48,7 @@ impl std::fmt::Debug for Local {
 }
 
 impl Local {
-    /// Opens the user's store and starts the task on it, which takes from the inbox until [`Self::close`].
+    /// Opens the user's store and starts the tasks on it; one takes from the inbox until [`Self::close`].
     pub(crate) async fn open(context: Arc<Context>, user: UserId) -> Result<Arc<Self>, ImError> {
         let settings = &context.settings;
         let server = settings.server.name();
@@ -62,11 +62,13 @@ impl Local {
             generation: AtomicU64::new(0),
             doubt: Notify::new(),
             closing: watch::Sender::new(false),
-            task: Mutex::new(None),
+            tasks: Mutex::default(),
             context,
         });
-        let task = runtime::spawn(&local.context.log, Task::new(&local).run(local.closing.subscribe()));
-        *local.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+        let log = &local.context.log;
+        let task = runtime::spawn(log, Task::new(&local).run(local.closing.subscribe()));
+        let filling = runtime::spawn(log, message::search::fill(local.store.clone(), local.closing.subscribe()));
+        *local.tasks.lock().unwrap_or_else(PoisonError::into_inner) = vec![task, filling];
         Ok(local)
     }
 
@@ -107,14 +109,14 @@ impl Local {
         error.into()
     }
 
-    /// Ends the task and closes the store; returns when both have happened.
+    /// Ends the tasks and closes the store; returns when both have happened.
     pub(crate) async fn close(&self) {
         self.closing.send_replace(true);
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(task) = task
-            && let Err(error) = task.await
-        {
-            tracing::error!(user.id = %self.user, %error, "the sync task ended badly");
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
+            if let Err(error) = task.await {
+                tracing::error!(user.id = %self.user, %error, "a task on the store ended badly");
+            }
         }
         self.outbox.interrupt();
         self.store.close().await;

@@ -113,6 +113,7 @@ async fn message_methods(server: &TestServer, alice: &BridgeUser, bob: &BridgeUs
         alice.gets("findMessages", json!({"messageIDList": [id, "0197ac1b-0000-7000-8000-000000000000"]})).await;
     assert_eq!(found, json!([sent]));
     alice.is_refused("findMessages", json!({"messageIDList": ["no uuid"]}), 6017).await;
+    search_methods(alice, &sent).await;
 
     alice.gets("sendC2CTextMessage", json!({"text": "two", "userID": "bob"})).await;
     alice.is_refused("sendC2CTextMessage", json!({"text": "x".repeat(12_300), "userID": "bob"}), 8001).await;
@@ -121,6 +122,29 @@ async fn message_methods(server: &TestServer, alice: &BridgeUser, bob: &BridgeUs
     alice.is_refused("sendC2CCustomMessage", json!({"customData": "eA==", "userID": ""}), 7003).await;
     failed_message_is_sent_again(server, alice).await;
     history_methods(alice, bob).await;
+}
+
+/// `custom` is a message with the description "a push" and the text "beside"; "one" was sent before it.
+async fn search_methods(alice: &BridgeUser, custom: &Value) {
+    let everywhere = json!({"keywordList": ["PUSH", "no such"], "pageSize": 10});
+    let found = json!({"conversationID": "c2c_bob", "messageCount": 1, "messageList": [custom]});
+    let expected = json!({"totalCount": 1, "messageSearchResultItems": [found]});
+    assert_eq!(alice.gets("searchLocalMessages", everywhere).await, expected);
+    let here = json!({
+        "keywordList": ["push", "besi"], "keywordListMatchType": 1, "senderUserIDList": ["alice"], "messageTypeList": [2],
+        "conversationID": "c2c_bob", "searchTimePosition": custom["timestamp"], "searchTimePeriod": "3600",
+        "pageIndex": 0, "pageSize": 1,
+    });
+    assert_eq!(alice.gets("searchLocalMessages", here.clone()).await, expected);
+    let mut nothing = here;
+    nothing["searchTimePosition"] = Value::Null;
+    nothing["searchTimePositionMs"] = json!("1");
+    let nothing = alice.gets("searchLocalMessages", nothing).await;
+    assert_eq!(nothing, json!({"totalCount": 0, "messageSearchResultItems": []}));
+    let faces = json!({"messageTypeList": [8], "pageSize": 1});
+    let refusal = alice.is_refused("searchLocalMessages", faces, 6017).await;
+    assert_eq!(refusal, "messageTypeList[0]: one of the numbers 1, 2 is needed");
+    alice.is_refused("searchLocalMessages", json!({"pageSize": 10}), 6017).await;
 }
 
 async fn failed_message_is_sent_again(server: &TestServer, alice: &BridgeUser) {

@@ -13,6 +13,7 @@ use crate::harness::proxy::Proxy;
 use crate::harness::server::TestServer;
 use crate::harness::view::{assert_dense, c2c, group, texts};
 use crate::harness::wait::eventually;
+use crate::search::found_in;
 
 const WRITTEN: [&str; 6] =
     ["Good morning, it's me", "Good morning 早上好", "", "Not counted", "Are you there?", "It is late"];
@@ -60,6 +61,11 @@ async fn a_phone_of_every_version_shows_all_it_has_without_a_network() {
             [(MessageStatus::Sent, None), (MessageStatus::Failed, Some(20003)), (MessageStatus::Sending, None)];
         assert_eq!(states, expected);
         assert!(found[0].is_peer_read);
+
+        let expected = ["Good morning 早上好", "Good morning, it's me"];
+        assert_eq!(found_in(&alice, &c2c("bob"), &["GOOD morn"]).await, expected);
+        assert_eq!(found_in(&alice, &c2c("bob"), &["早上", "way"]).await, [WAITING, expected[0]]);
+        assert_eq!(found_in(&alice, &group("geese"), &["bob", "sou"]).await, ["Without bob", "South"]);
     }
 }
 

@@ -17,14 +17,14 @@ struct Column {
     is_key: bool,
 }
 
-/// All rows of a file. Numbers that the engine gives rows (`autoincrement`) are left out where they are those that it
-/// will give again: PostgreSQL takes none from a statement.
+/// All rows of a file, but for those of virtual tables, which are no text. Numbers that the engine gives rows
+/// (`autoincrement`) are left out where they are those that it will give again: PostgreSQL takes none from a statement.
 pub async fn dump(file: &Path, head: &str) -> String {
     let mut connection = open(file).await;
     let tables: Vec<(String, String)> = sqlx::query_as(
-        "select name, sql from sqlite_schema
-         where type = 'table' and name not like 'sqlite!_%' escape '!' and name not like '!_sqlx%' escape '!'
-         order by rootpage",
+        "select name, s.sql from pragma_table_list t join sqlite_schema s using (name)
+         where t.type = 'table' and name not like 'sqlite!_%' escape '!' and name not like '!_sqlx%' escape '!'
+         order by s.rootpage",
     )
     .fetch_all(&mut connection)
     .await

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The stores of every version, as text under `tests/fixtures/stores`: a folder per version.
+//! The stores of every version, as text under `tests/fixtures/stores`: a folder per version. `0.1.0-alpha` is from before
+//! phones had an index of what is searched.
 //!
 //! * `sqlite/`, `postgres/`: the server's migrations as that version had them. `server.sql`: the rows of a server, one
 //!   text for both engines. `tokens.json`: resume tokens that it had given out.

@@ -68,10 +68,18 @@ async fn the_fixture_of_the_coming_version() {
     let names = names_of_tips(&file).await;
     fs::write(fixture.path("server.sql"), rename(dump(&file, "").await, &names)).unwrap();
     let phone = find_file(phone_folder.path(), "im.db").expect("the phone has a store");
-    // The first migration makes this table's only row.
-    let device = dump(&phone, "\ndelete from sync_state;\n").await;
+    forget_index(&phone).await;
+    // The migrations make the only rows of these tables.
+    let device = dump(&phone, "\ndelete from sync_state;\ndelete from search_state;\n").await;
     fs::write(fixture.path("device.sql"), rename(device, &names)).unwrap();
     fs::write(fixture.path("tokens.json"), serde_json::to_string_pretty(&tokens).unwrap() + "\n").unwrap();
+}
+
+/// What is searched follows from the messages, and is left out: whoever opens the store makes it.
+async fn forget_index(file: &Path) {
+    let mut connection = open(file).await;
+    sqlx::query("update search_state set version = 0").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
 }
 
 /// The ids that the server gave its own messages, each with one that is the same each time.

@@ -9,12 +9,15 @@ use hongyan_protocol::ids::{ConversationId, GroupId, UserId};
 
 use crate::bridge::Answer;
 use crate::bridge::args::{Args, invalid};
-use crate::bridge::methods::{json, json_list};
+use crate::bridge::methods::{end_ms, json, json_list, span_ms};
 use crate::bridge::numbers::{ElemType, GetType, Native};
-use crate::bridge::shape::{History, MessageShape, Outgoing};
+use crate::bridge::shape::{History, MessageShape, Outgoing, SearchResult};
 use crate::client::ImClient;
 use crate::error::ImError;
-use crate::message::{Element, HistoryOption, HistoryPage, Message, MessagePriority, OutgoingMessage};
+use crate::message::{
+    Element, HistoryOption, HistoryPage, KeywordListMatchType, Message, MessagePriority, MessageSearchParam,
+    MessageType, OutgoingMessage,
+};
 
 pub(in crate::bridge) fn create_text_message(client: &Arc<ImClient>, mut args: Args) -> Answer {
     json(&Outgoing::from(client.messages().create_text_message(args.take("text")?)?))
@@ -108,6 +111,26 @@ pub(in crate::bridge) fn get_group_history(client: Arc<ImClient>, mut args: Args
 pub(in crate::bridge) fn find_messages(client: Arc<ImClient>, mut args: Args) -> BoxFuture<'static, Answer> {
     async move { json_list::<_, MessageShape>(client.messages().find_messages(args.take("messageIDList")?).await?) }
         .boxed()
+}
+
+pub(in crate::bridge) fn search_local(client: Arc<ImClient>, mut args: Args) -> BoxFuture<'static, Answer> {
+    async move {
+        let match_type = args.find("keywordListMatchType")?.and_then(KeywordListMatchType::of);
+        let types: Vec<i32> = args.find("messageTypeList")?.unwrap_or_default();
+        let param = MessageSearchParam {
+            keyword_list: args.find("keywordList")?.unwrap_or_default(),
+            keyword_list_match_type: match_type.unwrap_or_default(),
+            sender_user_id_list: args.find("senderUserIDList")?.unwrap_or_default(),
+            message_type_list: types.into_iter().filter_map(MessageType::of).collect(),
+            conversation_id: args.find("conversationID")?,
+            search_time_position_ms: end_ms(&mut args, "searchTimePosition", "searchTimePositionMs")?,
+            search_time_period_ms: span_ms(&mut args, "searchTimePeriod", "searchTimePeriodMs")?,
+            page_index: args.find("pageIndex")?.unwrap_or(0),
+            page_size: args.take("pageSize")?,
+        };
+        json(&SearchResult::from(client.messages().search_local_messages(param).await?))
+    }
+    .boxed()
 }
 
 fn sent(message: Message) -> Answer {

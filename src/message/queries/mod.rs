@@ -2,9 +2,19 @@
 //! The tables of messages, of what is held of each log, and of the outbox. Here: reading messages.
 //!
 //! * `write`: writing messages and what becomes of them. `held`: the ranges. `outbox`: what waits to be sent.
+//! * `index`: what is searched, kept in step with the messages. `search`: looking there.
+
+macro_rules! message_columns {
+    () => {
+        "message_id, conversation, anchor_seq, sub, status, sender, nick, face_url, timestamp_ms, failure, \
+         body "
+    };
+}
 
 mod held;
+mod index;
 mod outbox;
+mod search;
 mod write;
 
 use std::collections::HashMap;
@@ -20,8 +30,13 @@ use crate::message::types::{Message, MessageStatus, read_body};
 use crate::store::to_json;
 
 pub(crate) use held::{load_held, save_held};
+pub(crate) use index::IndexRow;
+pub(super) use index::{index_backlog, is_whole};
 pub(crate) use outbox::{OutgoingRow, dequeue, insert_outgoing, insert_salvaged, list_outbox, list_outcomes, requeue};
 pub(super) use outbox::{QueuedRow, list_queued};
+#[cfg(test)]
+pub(super) use search::{LIST_UNSENT, PAGE_HITS};
+pub(super) use search::{Scope, count_hits, list_at, list_unsent, page_hits, page_newest};
 #[cfg(test)]
 pub(super) use write::LATEST_UNSENT_MS;
 pub(crate) use write::{
@@ -37,23 +52,16 @@ const FAILED: i64 = MessageStatus::Failed as i64;
 #[derive(Debug, FromRow)]
 pub(crate) struct MessageRow {
     message_id: String,
-    conversation: i64,
+    pub(super) conversation: i64,
     anchor_seq: i64,
     sub: i64,
     status: i64,
     sender: String,
     nick: String,
     face_url: String,
-    timestamp_ms: i64,
+    pub(super) timestamp_ms: i64,
     failure: Option<i32>,
     body: String,
-}
-
-macro_rules! message_columns {
-    () => {
-        "message_id, conversation, anchor_seq, sub, status, sender, nick, face_url, timestamp_ms, failure, \
-         body "
-    };
 }
 
 /// A place in a conversation's history: by sequence, and among what is not sent after the same sequence.

@@ -2,13 +2,14 @@
 //! Writing messages and what becomes of them. What was not sent stands after the sequence that it is anchored at; no two
 //! of a conversation have the same `sub`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use hongyan_protocol::ids::{MessageId, Seq, UserId};
 use hongyan_protocol::limits::INTEGER_MAX;
 use serde::Serialize;
 
 use super::bad_row;
+use super::index::{self, ArrivedRow, IndexRow};
 use crate::error::ImError;
 use crate::listener::events::ConversationRow;
 use crate::store::{Transaction, to_json};
@@ -25,6 +26,9 @@ pub(crate) struct NewRow {
     pub(crate) face_url: String,
     pub(crate) server_ms: i64,
     pub(crate) body: String,
+    /// How a search finds it.
+    #[serde(skip)]
+    pub(crate) found: Option<IndexRow>,
 }
 
 /// Whether the store has another message at one of these places (a JSON array of [`NewRow`] or [`SentRow`]): then the
@@ -56,10 +60,10 @@ pub(crate) async fn list_unsent_among(tx: &mut Transaction, ids: &[MessageId]) -
     found.iter().map(|id| MessageId::parse(id).map_err(|_| bad_row(id))).collect()
 }
 
-/// Stores messages that the server has: a JSON array of [`NewRow`]. Those that are there already stay as they are,
+/// Stores messages that the server has; `json` is a JSON array of them. Those that are there already stay as they are,
 /// but for those that were not known to have arrived.
-pub(crate) async fn insert(tx: &mut Transaction, rows: &str) -> Result<(), WriteError> {
-    sqlx::query(
+pub(crate) async fn insert(tx: &mut Transaction, rows: &[NewRow], json: &str) -> Result<(), WriteError> {
+    let changed: Vec<(i64, i64)> = sqlx::query_as(
         "insert into message (message_id, conversation, anchor_seq, sub, status, sender, nick, face_url, \
                               timestamp_ms, is_local_origin, body) \
          select value ->> 'id', value ->> 'conversation', value ->> 'seq', 0, 2, value ->> 'sender', value ->> 'nick', \
@@ -68,11 +72,15 @@ pub(crate) async fn insert(tx: &mut Transaction, rows: &str) -> Result<(), Write
          on conflict (message_id) do update set \
              anchor_seq = excluded.anchor_seq, sub = 0, status = 2, failure = null, nick = excluded.nick, \
              face_url = excluded.face_url, timestamp_ms = excluded.timestamp_ms, body = excluded.body \
-         where message.status <> 2",
+         where message.status <> 2 \
+         returning conversation, anchor_seq",
     )
-    .bind(rows)
-    .execute(&mut **tx)
+    .bind(json)
+    .fetch_all(&mut **tx)
     .await?;
+    let changed: HashSet<(i64, i64)> = changed.into_iter().collect();
+    let is_changed = |row: &&NewRow| changed.contains(&(row.conversation, row.seq.get()));
+    index::index(tx, rows.iter().filter(is_changed).filter_map(|row| row.found.as_ref())).await?;
     Ok(())
 }
 
@@ -87,16 +95,17 @@ pub(crate) struct SentRow {
 
 /// Puts messages that were sent from here to their places. A place that is taken is a contradiction.
 pub(crate) async fn set_sent(tx: &mut Transaction, sent: &[SentRow]) -> Result<(), WriteError> {
-    sqlx::query(
+    let arrived: Vec<ArrivedRow> = sqlx::query_as(
         "update message set anchor_seq = j.value ->> 'seq', sub = 0, status = 2, failure = null, \
                 timestamp_ms = j.value ->> 'server_ms' \
          from json_each($1) j \
-         where message.message_id = j.value ->> 'id' and message.status <> 2",
+         where message.message_id = j.value ->> 'id' and message.status <> 2 \
+         returning row_id, conversation, anchor_seq, sender, body",
     )
     .bind(to_json(sent)?)
-    .execute(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
-    Ok(())
+    Ok(index::index_arrived(tx, &arrived).await?)
 }
 
 /// Marks messages as failed; those that arrived meanwhile stay.
@@ -155,6 +164,7 @@ pub(crate) async fn forget(tx: &mut Transaction, conversations: &[ConversationRo
     if conversations.is_empty() {
         return Ok(());
     }
+    index::forget(tx, conversations).await?;
     let rows = to_json(&conversations.iter().map(|row| row.0).collect::<Vec<_>>())?;
     sqlx::query("delete from message where status = 2 and conversation in (select value from json_each($1))")
         .bind(&rows)
@@ -177,6 +187,7 @@ pub(crate) async fn forget(tx: &mut Transaction, conversations: &[ConversationRo
 
 /// Deletes what the server had of every conversation. What was not sent stands after everything from then on.
 pub(crate) async fn forget_all(tx: &mut Transaction) -> Result<(), ImError> {
+    index::forget_all(tx).await?;
     sqlx::query("delete from message where status = 2").execute(&mut **tx).await?;
     sqlx::query("delete from held_range").execute(&mut **tx).await?;
     sqlx::query("update message set anchor_seq = $1").bind(INTEGER_MAX).execute(&mut **tx).await?;

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Searching what this device has.
+//!
+//! * `segment`: text into words. `wanted`: what is looked for. `fill`: bringing in what an older version stored.
+//! * [`queries`] has the index: messages that the server has are in it from the transaction on that stores them. Those that
+//!   were not sent are few and change: they are looked at one by one.
+
+mod fill;
+mod segment;
+#[cfg(test)]
+mod tests;
+mod wanted;
+
+use std::collections::HashMap;
+use std::ops::{Range, RangeInclusive};
+
+use hongyan_protocol::codes::Code;
+use hongyan_protocol::ids::{ConversationId, UserId};
+use sqlx::SqliteConnection;
+
+use crate::conversation;
+use crate::error::ImError;
+use crate::message::limits::{SEARCH_COUNT_MAX, SEARCH_KEYWORD_BYTES_MAX, SEARCH_KEYWORDS_MAX, SEARCH_SENDERS_MAX};
+use crate::message::queries::{self, MessageRow, Scope};
+use crate::message::types::{Message, MessageSearchParam, MessageSearchResult, MessageSearchResultItem};
+use crate::store::Store;
+use crate::sync::Local;
+
+pub(crate) use fill::fill;
+use wanted::Wanted;
+pub(super) use wanted::Words;
+
+/// A search, checked.
+struct Search {
+    /// Nothing where no message can be it.
+    wanted: Option<Wanted>,
+    conversation: Option<ConversationId>,
+    time_ms: Option<RangeInclusive<i64>>,
+    /// Which of what was found are on the page.
+    page: Range<usize>,
+}
+
+/// Looks for messages on this device.
+pub(super) async fn search(local: &Local, param: MessageSearchParam) -> Result<MessageSearchResult, ImError> {
+    let search = Search::check(param, local.context.connection.server_time_ms())?;
+    let found = look(&local.store, local.user(), &search).await;
+    if let Err(error) = &found {
+        local.store.note(error);
+    }
+    found
+}
+
+async fn look(store: &Store, user: &UserId, search: &Search) -> Result<MessageSearchResult, ImError> {
+    let Some(wanted) = &search.wanted else { return Ok(nothing()) };
+    fill::complete(store).await?;
+    let mut reader = store.read().await?;
+    let conversation = match &search.conversation {
+        None => None,
+        Some(id) => match conversation::queries::find(&mut reader, id).await? {
+            None => return Ok(nothing()),
+            Some(known) => Some(known.row),
+        },
+    };
+    let scope = Scope { expression: wanted.expression(), conversation, time_ms: search.time_ms.clone() };
+    let mut unsent = queries::list_unsent(&mut reader, &scope).await?;
+    unsent.retain(|row| row.words().is_some_and(|words| wanted.is_met_by(&words)));
+    match &search.conversation {
+        Some(id) => in_one(&mut reader, user, &scope, search, (id, unsent)).await,
+        None => in_all(&mut reader, user, &scope, search, unsent).await,
+    }
+}
+
+fn nothing() -> MessageSearchResult {
+    MessageSearchResult { total_count: 0, message_search_result_items: Vec::new() }
+}
+
+impl Search {
+    fn check(param: MessageSearchParam, now_ms: i64) -> Result<Self, ImError> {
+        let invalid = |what: String| Err(ImError::new(Code::INVALID_PARAMETERS, what));
+        let (keywords, senders) = (&param.keyword_list, &param.sender_user_id_list);
+        if keywords.len() > SEARCH_KEYWORDS_MAX || senders.len() > SEARCH_SENDERS_MAX {
+            return invalid(format!("at most {SEARCH_KEYWORDS_MAX} keywords and {SEARCH_SENDERS_MAX} senders"));
+        }
+        if keywords.iter().any(|keyword| keyword.len() > SEARCH_KEYWORD_BYTES_MAX) {
+            return invalid(format!("a keyword has at most {SEARCH_KEYWORD_BYTES_MAX} bytes"));
+        }
+        if keywords.is_empty() && senders.is_empty() && param.message_type_list.is_empty() {
+            return invalid("without a keyword, a sender or a type is needed".to_owned());
+        }
+        let senders = senders.iter().map(|id| UserId::parse(id.as_str())).collect::<Result<Vec<_>, _>>()?;
+        let conversation = param.conversation_id.as_deref().map(ConversationId::parse).transpose()?;
+        let (position_ms, period_ms) = (param.search_time_position_ms, param.search_time_period_ms);
+        if position_ms < 0 || period_ms < 0 {
+            return invalid("a search begins at a time and goes back from there".to_owned());
+        }
+        let time_ms = match (position_ms, period_ms) {
+            (0, 0) => None,
+            // What is newer than now by this device's clock is found as well.
+            (0, period_ms) => Some(now_ms.saturating_sub(period_ms)..=i64::MAX),
+            (position_ms, 0) => Some(0..=position_ms),
+            (position_ms, period_ms) => Some(position_ms.saturating_sub(period_ms)..=position_ms),
+        };
+        let size = u32::try_from(param.page_size).unwrap_or(0);
+        let (Ok(index), true) = (usize::try_from(param.page_index), (1..=SEARCH_COUNT_MAX).contains(&size)) else {
+            return invalid(format!("pages are numbered from 0 and have 1 to {SEARCH_COUNT_MAX} entries"));
+        };
+        let start = index.saturating_mul(size as usize);
+        let wanted = Wanted::new(keywords, param.keyword_list_match_type, &senders, &param.message_type_list);
+        Ok(Self { wanted, conversation, time_ms, page: start..start.saturating_add(size as usize) })
+    }
+}
+
+/// The messages of one conversation, newest first. What was not sent stands where history shows it.
+async fn in_one(
+    reader: &mut SqliteConnection,
+    user: &UserId,
+    scope: &Scope,
+    search: &Search,
+    (id, unsent): (&ConversationId, Vec<MessageRow>),
+) -> Result<MessageSearchResult, ImError> {
+    let page = &search.page;
+    let sent_count = queries::count_hits(reader, scope).await?.first().map_or(0, |hits| hits.messages_count);
+    // Those that were not sent and are before the page push as many of the others onto it.
+    let first_sent = page.start.saturating_sub(unsent.len());
+    let limit = page.end - first_sent;
+    let places = queries::page_hits(reader, scope, as_i64(first_sent), as_i64(limit)).await?;
+    let sent = queries::list_at(reader, &places).await?;
+    let total = as_i64(unsent.len()).saturating_add(sent_count);
+    let rows = merge(sent, first_sent, unsent, page);
+    if rows.is_empty() {
+        return Ok(MessageSearchResult { total_count: as_i32(total), ..nothing() });
+    }
+    let message_list = queries::show(reader, user, rows).await?;
+    let item = MessageSearchResultItem { conversation_id: id.to_string(), message_count: as_i32(total), message_list };
+    Ok(MessageSearchResult { total_count: as_i32(total), message_search_result_items: vec![item] })
+}
+
+/// What is on a page, of messages that were sent, from the one of a number on, and of all others; both newest first.
+fn merge(sent: Vec<MessageRow>, first_sent: usize, unsent: Vec<MessageRow>, page: &Range<usize>) -> Vec<MessageRow> {
+    let mut rows = Vec::with_capacity(sent.len() + unsent.len());
+    let mut unsent = unsent.into_iter().peekable();
+    for row in sent {
+        while let Some(newer) = unsent.next_if(|unsent| unsent.key() > row.key()) {
+            rows.push(newer);
+        }
+        rows.push(row);
+    }
+    rows.extend(unsent);
+    // Their numbers go on from `first_sent`. What was not sent and is newer than all of these may be numbered too high, but
+    // never as high as the page begins.
+    rows.into_iter().skip(page.start - first_sent).take(page.len()).collect()
+}
+
+/// What was found in a conversation.
+#[derive(Default)]
+struct Found {
+    messages_count: i64,
+    /// The place of the newest that the server has; 0 for none.
+    newest: i64,
+    /// The newest that was not sent.
+    unsent: Option<MessageRow>,
+}
+
+/// The conversations, the one with the newest message first.
+async fn in_all(
+    reader: &mut SqliteConnection,
+    user: &UserId,
+    scope: &Scope,
+    search: &Search,
+    unsent: Vec<MessageRow>,
+) -> Result<MessageSearchResult, ImError> {
+    let mut all: HashMap<i64, Found> = HashMap::new();
+    for hits in queries::count_hits(reader, scope).await? {
+        let found = Found { messages_count: hits.messages_count, newest: hits.newest, unsent: None };
+        all.insert(hits.conversation, found);
+    }
+    for row in unsent {
+        let found = all.entry(row.conversation).or_default();
+        found.messages_count += 1;
+        if found.unsent.as_ref().is_none_or(|other| other.timestamp_ms < row.timestamp_ms) {
+            found.unsent = Some(row);
+        }
+    }
+    let total_count = as_i32(as_i64(all.len()));
+    let unsent_ms = |found: &Found| found.unsent.as_ref().map_or(0, |row| row.timestamp_ms);
+    let newest: Vec<_> = all.iter().map(|(row, found)| (*row, found.newest, unsent_ms(found))).collect();
+    let page = &search.page;
+    let page = queries::page_newest(reader, &newest, as_i64(page.start), as_i64(page.len())).await?;
+    let ids = conversation::queries::positions(reader, &page).await?;
+    let found: Vec<(i64, Found)> = page.into_iter().filter_map(|row| Some((row, all.remove(&row)?))).collect();
+    let counts: Vec<(i64, i64)> = found.iter().map(|(row, found)| (*row, found.messages_count)).collect();
+    let mut messages = single_messages(reader, user, found).await?;
+    let items = counts.into_iter().filter_map(|(conversation, count)| {
+        let conversation_id = ids.get(&conversation)?.conversation_id.clone();
+        let message_list = messages.remove(&conversation_id).into_iter().collect();
+        Some(MessageSearchResultItem { conversation_id, message_count: as_i32(count), message_list })
+    });
+    Ok(MessageSearchResult { total_count, message_search_result_items: items.collect() })
+}
+
+/// The messages of conversations in which exactly one was found.
+async fn single_messages(
+    reader: &mut SqliteConnection,
+    user: &UserId,
+    found: Vec<(i64, Found)>,
+) -> Result<HashMap<String, Message>, ImError> {
+    let (mut places, mut rows) = (Vec::new(), Vec::new());
+    for (_, found) in found.into_iter().filter(|(_, found)| found.messages_count == 1) {
+        match found.unsent {
+            Some(row) => rows.push(row),
+            None => places.push(found.newest),
+        }
+    }
+    rows.extend(queries::list_at(reader, &places).await?);
+    let messages = queries::show(reader, user, rows).await?;
+    Ok(messages.into_iter().map(|message| (message.conversation_id.clone(), message)).collect())
+}
+
+fn as_i64(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn as_i32(count: i64) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,622 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a keyword finds, and that what the index says is what the messages say, whatever happens to them.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use hongyan_protocol::bytes::Base64Bytes;
+use hongyan_protocol::codes::Code;
+use hongyan_protocol::ids::{ConversationId, LogId, LogKey, MessageId, SdkAppId, Seq, UserId};
+use hongyan_protocol::message::{CustomElement, Element as WireElement, Message as WireMessage, MessageBody};
+use hongyan_protocol::message::{SentMessage, TextElement};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use sqlx::{AssertSqlSafe, Row};
+
+use super::segment::segment;
+use super::{Search, look};
+use crate::conversation;
+use crate::error::ImError;
+use crate::message::queries::{self, HistoryKey, OutgoingRow};
+use crate::message::types::{
+    Element, KeywordListMatchType, Message, MessageSearchParam, MessageSearchResult, MessageStatus, MessageType,
+};
+use crate::store::Store;
+use crate::sync::batch::Batch;
+use crate::sync::raw::RawMessage;
+
+const NOW_MS: i64 = 1_000_000;
+const CONVERSATIONS: [&str; 3] = ["c2c_bob", "c2c_carol", "group_geese"];
+
+fn user(name: &str) -> UserId {
+    UserId::parse(name).unwrap()
+}
+
+fn words(text: &str) -> String {
+    let mut words = String::new();
+    segment(text, &mut words);
+    words
+}
+
+#[test]
+fn a_text_is_divided_as_its_script_is_read() {
+    for (text, expected) in [
+        ("Hello, World", "hello world"),
+        ("iPhone15手机壳 2个", "iphone15 手 机 壳 2 个"),
+        ("ｆｕｌｌ　ＷＩＤＴＨ", "full width"),
+        ("ﾊﾝｶｸ ｶﾞｷﾞﾊﾟ ｳﾞ", "ハ ン カ ク ガ ギ パ ヴ"),
+        ("か\u{3099}は\u{309a}", "が ぱ"),
+        ("한국어를", "한 국 어 를"),
+        ("สวัสดี", "ส ว ั ส ด ี"),
+        ("𠀀𰻞〇々ー", "𠀀 𰻞 〇 々 ー"),
+        ("Ærø café CAFE\u{301} Đường İstanbul", "æro cafe cafe duong istanbul"),
+        ("ΟΔΥΣΣΕΥΣ Ὀδυσσεύς Ёлка", "οδυσσευσ ὀδυσσευσ елка"),
+        ("don't stop@all.now_or#never", "don t stop all now or never"),
+        ("a😀b👍🏽👨‍👩‍👧❤️1️⃣🇨🇳", "a 😀 b 👍 👨 👩 👧 ❤ 1 🇨 🇳"),
+        ("\"*^:-(){}[]|&!~+", ""),
+        ("，。！？「」…—·・\u{fdd0}\u{0}\t\n", ""),
+    ] {
+        assert_eq!(words(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn every_word_is_one_for_the_tokenizer_of_the_index() {
+    for c in '\0'..=char::MAX {
+        let words = words(&c.to_string());
+        let is_plain = |c: char| c == ' ' || !c.is_ascii() || c.is_ascii_lowercase() || c.is_ascii_digit();
+        assert!(words.chars().all(is_plain), "{c:?} gives {words:?}");
+        assert!(!words.starts_with(' ') && !words.ends_with(' ') && !words.contains("  "), "{c:?} gives {words:?}");
+    }
+}
+
+/// Alice's store, and what the server said to it.
+struct Phone {
+    folder: tempfile::TempDir,
+    store: Store,
+    /// The log of each conversation, and its last message.
+    logs: HashMap<&'static str, (i64, i64)>,
+    /// Nothing that happens has the same time.
+    time_ms: i64,
+}
+
+async fn open(folder: &Path) -> Store {
+    Store::open(folder, "http://127.0.0.1:1", SdkAppId::parse(1).unwrap(), &user("alice")).await.unwrap()
+}
+
+fn text_body(text: &str) -> MessageBody {
+    MessageBody { elements: vec![WireElement::Text(TextElement { text: text.to_owned() })], ..MessageBody::default() }
+}
+
+fn custom_body(description: &str) -> MessageBody {
+    let custom = CustomElement {
+        data: Base64Bytes(b"hello".to_vec()),
+        description: description.to_owned(),
+        extension: "hello".to_owned(),
+    };
+    MessageBody { elements: vec![WireElement::Custom(custom)], ..MessageBody::default() }
+}
+
+impl Phone {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path()).await;
+        let logs = CONVERSATIONS.into_iter().zip((1..).map(|log| (log, 0))).collect();
+        Self { folder, store, logs, time_ms: 1_000 }
+    }
+
+    fn tick(&mut self) -> i64 {
+        self.time_ms += 10;
+        self.time_ms
+    }
+
+    /// A message as the server gives it its place.
+    fn stored(&mut self, id: MessageId, conversation: &'static str, sender: &str, body: MessageBody) -> RawMessage {
+        let server_ms = self.tick();
+        let (_, seq) = self.logs.get_mut(conversation).unwrap();
+        *seq += 1;
+        let message = WireMessage {
+            id,
+            seq: Seq::parse(*seq).unwrap(),
+            key: LogKey::of(&user("alice"), &ConversationId::parse(conversation).unwrap()),
+            sender: user(sender),
+            sender_nick: String::new(),
+            sender_face_url: String::new(),
+            server_ms,
+            counted: *seq,
+            sender_counted: *seq,
+            body,
+        };
+        let text = serde_json::to_string(&message).unwrap();
+        RawMessage { message, text }
+    }
+
+    fn log(&self, conversation: &str) -> LogId {
+        LogId::parse(self.logs[conversation].0).unwrap()
+    }
+
+    async fn hear(&mut self, conversation: &'static str, messages: Vec<RawMessage>) {
+        let id = ConversationId::parse(conversation).unwrap();
+        let mut batch = Batch::begin(&self.store, &user("alice"), [id.clone()]).await.unwrap();
+        for raw in messages {
+            batch.add_message(&id, self.log(conversation), raw);
+        }
+        batch.save().await.unwrap();
+    }
+
+    async fn receive(&mut self, conversation: &'static str, sender: &str, body: MessageBody) {
+        let raw = self.stored(MessageId::generate(), conversation, sender, body);
+        self.hear(conversation, vec![raw]).await;
+    }
+
+    async fn queue(&mut self, conversation: &'static str, body: &MessageBody) -> MessageId {
+        let (id, timestamp_ms) = (ConversationId::parse(conversation).unwrap(), self.tick());
+        let mut batch = Batch::begin(&self.store, &user("alice"), [id.clone()]).await.unwrap();
+        let known = batch.find(&id).unwrap();
+        let outgoing = OutgoingRow {
+            id: MessageId::generate(),
+            conversation: known.row,
+            anchor_seq: known.max_seq,
+            sender: &user("alice"),
+            nick: "",
+            face_url: "",
+            timestamp_ms,
+            body: &serde_json::to_string(body).unwrap(),
+        };
+        queries::insert_outgoing(batch.tx(), &outgoing).await.unwrap();
+        batch.touch(&id, None);
+        batch.save().await.unwrap();
+        outgoing.id
+    }
+
+    async fn search(&self, param: MessageSearchParam) -> Result<MessageSearchResult, ImError> {
+        look(&self.store, &user("alice"), &Search::check(param, NOW_MS)?).await
+    }
+
+    /// All messages, by conversation, newest first.
+    async fn all(&self) -> Vec<(i64, Vec<Message>)> {
+        let mut reader = self.store.read().await.unwrap();
+        let mut all = Vec::new();
+        for id in CONVERSATIONS {
+            let id = ConversationId::parse(id).unwrap();
+            let Some(known) = conversation::queries::find(&mut reader, &id).await.unwrap() else { continue };
+            let rows = queries::page_before(&mut reader, known.row, HistoryKey::END, i64::MIN, 1_000).await.unwrap();
+            all.push((known.row.0, queries::show(&mut reader, &user("alice"), rows).await.unwrap()));
+        }
+        all
+    }
+}
+
+fn keywords(list: &[&str]) -> MessageSearchParam {
+    MessageSearchParam {
+        keyword_list: list.iter().map(ToString::to_string).collect(),
+        keyword_list_match_type: KeywordListMatchType::Or,
+        sender_user_id_list: Vec::new(),
+        message_type_list: Vec::new(),
+        conversation_id: None,
+        search_time_position_ms: 0,
+        search_time_period_ms: 0,
+        page_index: 0,
+        page_size: 100,
+    }
+}
+
+fn in_bobs(list: &[&str]) -> MessageSearchParam {
+    MessageSearchParam { conversation_id: Some("c2c_bob".to_owned()), ..keywords(list) }
+}
+
+fn texts(result: &MessageSearchResult) -> Vec<&str> {
+    let messages = result.message_search_result_items.iter().flat_map(|item| &item.message_list);
+    messages
+        .map(|message| match &message.elements[0] {
+            Element::Text { text } => text.as_str(),
+            Element::Custom { description, .. } => description.as_str(),
+            other => panic!("{other:?} is found"),
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_keyword_finds_what_its_words_say_it_finds() {
+    let mut phone = Phone::new().await;
+    let written =
+        ["Hello world", "shell", "HÉLAS", "good, Morning", "good old morning", "我的手机", "手动开机", "C", "Cats"];
+    for text in written {
+        phone.receive("c2c_bob", "bob", text_body(text)).await;
+    }
+    phone.receive("c2c_bob", "bob", custom_body("a place: 手机店")).await;
+    for (keyword, expected) in [
+        ("hel", vec!["HÉLAS", "Hello world"]),
+        ("hello", vec!["Hello world"]),
+        ("ｗｏｒ", vec!["Hello world"]),
+        ("good morning", vec!["good, Morning"]),
+        ("good mor ", vec!["good, Morning"]),
+        ("good mor!", vec![]),
+        ("手机", vec!["a place: 手机店", "我的手机"]),
+        ("的手 机", vec!["我的手机"]),
+        ("机手", vec![]),
+        ("c", vec!["Cats", "C"]),
+        ("C++", vec!["C"]),
+        ("...", vec![]),
+        ("", vec![]),
+    ] {
+        let found = phone.search(in_bobs(&[keyword])).await.unwrap();
+        assert_eq!(texts(&found), expected, "{keyword}");
+        assert_eq!(usize::try_from(found.total_count).unwrap(), expected.len(), "{keyword}");
+    }
+}
+
+#[tokio::test]
+async fn a_phrase_is_not_read_on_from_one_element_into_the_next() {
+    let mut phone = Phone::new().await;
+    let elements = [text_body("good"), text_body("morning"), custom_body("手")].map(|mut body| body.elements.remove(0));
+    phone.receive("c2c_bob", "bob", MessageBody { elements: elements.into(), ..MessageBody::default() }).await;
+    for (keyword, count) in [("good", 1), ("morning", 1), ("手", 1), ("good morning", 0), ("morning手", 0)] {
+        assert_eq!(phone.search(in_bobs(&[keyword])).await.unwrap().total_count, count, "{keyword}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_looked_for_is_refused_with_its_code() {
+    let phone = Phone::new().await;
+    let long = "x".repeat(513);
+    let refused = [
+        (keywords(&[]), Code::INVALID_PARAMETERS),
+        (keywords(&["a", "b", "c", "d", "e", "f"]), Code::INVALID_PARAMETERS),
+        (keywords(&[&long]), Code::INVALID_PARAMETERS),
+        (
+            MessageSearchParam { sender_user_id_list: vec!["bob".to_owned(); 6], ..keywords(&[]) },
+            Code::INVALID_PARAMETERS,
+        ),
+        (
+            MessageSearchParam { sender_user_id_list: vec!["no\nbody".to_owned()], ..keywords(&[]) },
+            Code::INVALID_USER_ID,
+        ),
+        (
+            MessageSearchParam { conversation_id: Some("bob".to_owned()), ..keywords(&["a"]) },
+            Code::INVALID_CONVERSATION,
+        ),
+        (MessageSearchParam { page_size: 0, ..keywords(&["a"]) }, Code::INVALID_PARAMETERS),
+        (MessageSearchParam { page_size: 101, ..keywords(&["a"]) }, Code::INVALID_PARAMETERS),
+        (MessageSearchParam { page_index: -1, ..keywords(&["a"]) }, Code::INVALID_PARAMETERS),
+        (MessageSearchParam { search_time_position_ms: -1, ..keywords(&["a"]) }, Code::INVALID_PARAMETERS),
+        (MessageSearchParam { search_time_period_ms: i64::MIN, ..keywords(&["a"]) }, Code::INVALID_PARAMETERS),
+    ];
+    for (param, code) in refused {
+        let refusal = phone.search(param.clone()).await.map(|_| param).unwrap_err();
+        assert_eq!(refusal.code(), code, "{refusal}");
+    }
+    let allowed = MessageSearchParam {
+        page_index: i32::MAX,
+        search_time_position_ms: i64::MAX,
+        search_time_period_ms: i64::MAX,
+        ..keywords(&["a", "b", "c", "d", &long[..512]])
+    };
+    assert_eq!(phone.search(allowed).await.unwrap().total_count, 0);
+}
+
+#[tokio::test]
+async fn a_search_sorts_no_hits_and_reads_only_what_was_not_sent_beside_them() {
+    let phone = Phone::new().await;
+    let mut reader = phone.store.read().await.unwrap();
+    for (query, expected, forbidden) in [
+        (queries::LIST_UNSENT, "USING INDEX message_unsent", "SEARCH message USING INTEGER PRIMARY KEY"),
+        (queries::PAGE_HITS, "SCAN message_index VIRTUAL TABLE INDEX", "TEMP B-TREE"),
+    ] {
+        let explain = AssertSqlSafe(format!("explain query plan {query}"));
+        let rows = sqlx::query(explain).fetch_all(&mut *reader).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        assert!(plan.iter().any(|line| line.contains(expected)), "{query}: {plan:?}");
+        assert!(!plan.iter().any(|line| line.contains(forbidden)), "{query}: {plan:?}");
+    }
+}
+
+/// Characters of which the model knows what they are: letters, words, and what stands between.
+const LETTERS: [(char, char); 6] = [('a', 'a'), ('A', 'a'), ('á', 'a'), ('ａ', 'a'), ('b', 'b'), ('7', '7')];
+const ALONE: [(char, char); 4] = [('手', '手'), ('机', '机'), ('ｶ', 'カ'), ('😀', '😀')];
+const BETWEEN: [char; 8] = [' ', '，', '"', '*', '+', ')', ':', '\u{0}'];
+
+fn any_text(length: std::ops::Range<usize>) -> impl Strategy<Value = String> {
+    let chars = LETTERS.iter().chain(&ALONE).map(|(c, _)| *c).chain(BETWEEN).collect::<Vec<_>>();
+    prop::collection::vec(prop::sample::select(chars), length).prop_map(String::from_iter)
+}
+
+/// The words of a text, and whether the last of them is open, in the simplest way.
+fn naive_words(text: &str) -> (Vec<String>, bool) {
+    let (mut words, mut is_open) = (Vec::<String>::new(), false);
+    for c in text.chars() {
+        let folded = |table: &[(char, char)]| table.iter().find(|(from, _)| *from == c).map(|(_, to)| *to);
+        match (folded(&LETTERS), folded(&ALONE)) {
+            (Some(letter), _) if is_open => words.last_mut().unwrap().push(letter),
+            (Some(letter), _) => words.push(letter.to_string()),
+            (None, Some(word)) => words.push(word.to_string()),
+            (None, None) => {}
+        }
+        is_open = folded(&LETTERS).is_some();
+    }
+    (words, is_open)
+}
+
+fn naive_is_in(keyword: &str, text: &str) -> bool {
+    let ((wanted, is_open), (words, _)) = (naive_words(keyword.trim_end()), naive_words(text));
+    let is_same = |at: usize, word: &String| {
+        *word == wanted[at] || is_open && at + 1 == wanted.len() && word.starts_with(&wanted[at])
+    };
+    !wanted.is_empty() && words.windows(wanted.len()).any(|words| (0..).zip(words).all(|(at, word)| is_same(at, word)))
+}
+
+fn naive_is_met(param: &MessageSearchParam, message: &Message) -> bool {
+    let (text, kind) = match &message.elements[0] {
+        Element::Text { text } => (text, MessageType::Text),
+        Element::Custom { description, .. } => (description, MessageType::Custom),
+        _ => return false,
+    };
+    let mut found = param.keyword_list.iter().map(|keyword| naive_is_in(keyword, text));
+    let is_said = match param.keyword_list_match_type {
+        KeywordListMatchType::Or => param.keyword_list.is_empty() || found.any(|is_in| is_in),
+        KeywordListMatchType::And => found.all(|is_in| is_in),
+    };
+    let latest_ms = if param.search_time_position_ms == 0 { i64::MAX } else { param.search_time_position_ms };
+    let earliest_ms = match (param.search_time_position_ms, param.search_time_period_ms) {
+        (_, 0) => 0,
+        (0, period_ms) => NOW_MS - period_ms,
+        (position_ms, period_ms) => position_ms - period_ms,
+    };
+    is_said
+        && (param.sender_user_id_list.is_empty() || param.sender_user_id_list.contains(&message.sender))
+        && (param.message_type_list.is_empty() || param.message_type_list.contains(&kind))
+        && (earliest_ms..=latest_ms).contains(&message.timestamp_ms)
+}
+
+/// What a search finds, in the simplest way: all messages are looked at.
+fn naive_search(param: &MessageSearchParam, all: &[(i64, Vec<Message>)]) -> MessageSearchResult {
+    let mut found: Vec<(i64, Vec<Message>)> = all
+        .iter()
+        .map(|(row, messages)| (*row, messages.iter().filter(|one| naive_is_met(param, one)).cloned().collect()))
+        .filter(|(_, messages): &(i64, Vec<Message>)| !messages.is_empty())
+        .collect();
+    let newest = |messages: &[Message]| messages.iter().map(|one| one.timestamp_ms).max();
+    found.sort_by_key(|(row, messages)| (std::cmp::Reverse(newest(messages)), *row));
+    let (size, start) = (usize::try_from(param.page_size).unwrap(), usize::try_from(param.page_index).unwrap());
+    let start = start * size;
+    let item = |messages: &[Message], list: Vec<Message>| crate::message::MessageSearchResultItem {
+        conversation_id: messages[0].conversation_id.clone(),
+        message_count: i32::try_from(messages.len()).unwrap(),
+        message_list: list,
+    };
+    if let Some(id) = &param.conversation_id {
+        let Some((_, messages)) = found.iter().find(|(_, messages)| messages[0].conversation_id == *id) else {
+            return super::nothing();
+        };
+        let page: Vec<Message> = messages.iter().skip(start).take(size).cloned().collect();
+        let items = if page.is_empty() { vec![] } else { vec![item(messages, page)] };
+        let total_count = i32::try_from(messages.len()).unwrap();
+        return MessageSearchResult { total_count, message_search_result_items: items };
+    }
+    let total_count = i32::try_from(found.len()).unwrap();
+    let items = found.iter().skip(start).take(size).map(|(_, messages)| {
+        let single = if messages.len() == 1 { messages.clone() } else { vec![] };
+        item(messages, single)
+    });
+    MessageSearchResult { total_count, message_search_result_items: items.collect() }
+}
+
+/// What happens to a store.
+#[derive(Debug, Clone)]
+enum Event {
+    Receive(&'static str, &'static str, String, MessageType),
+    /// Several at once, the last first, and some of them twice.
+    ReceiveMany(&'static str, Vec<String>),
+    Queue(&'static str, String),
+    /// A message that was not sent is answered for, or comes back from the server.
+    Arrive(Index),
+    ComeBack(Index),
+    Fail(Index),
+    /// The group was made anew, say.
+    ReplaceLog(&'static str),
+    DropCache,
+    Kill,
+    /// The store is as an earlier version left it.
+    Downgrade,
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let conversation = || prop::sample::select(CONVERSATIONS.to_vec());
+    let sender = prop::sample::select(vec!["alice", "bob", "carol"]);
+    let kind = prop::sample::select(vec![MessageType::Text, MessageType::Text, MessageType::Custom]);
+    prop_oneof![
+        8 => (conversation(), sender, any_text(0..8), kind).prop_map(|(to, by, text, kind)| Event::Receive(to, by, text, kind)),
+        3 => (conversation(), prop::collection::vec(any_text(0..8), 1..9)).prop_map(|(to, texts)| Event::ReceiveMany(to, texts)),
+        4 => (conversation(), any_text(1..8)).prop_map(|(to, text)| Event::Queue(to, text)),
+        2 => any::<Index>().prop_map(Event::Arrive),
+        2 => any::<Index>().prop_map(Event::ComeBack),
+        2 => any::<Index>().prop_map(Event::Fail),
+        1 => conversation().prop_map(Event::ReplaceLog),
+        1 => Just(Event::DropCache),
+        1 => Just(Event::Kill),
+        1 => Just(Event::Downgrade),
+    ]
+}
+
+fn any_param() -> impl Strategy<Value = MessageSearchParam> {
+    let senders = prop::collection::vec(prop::sample::select(vec!["alice", "bob", "carol"]), 0..3);
+    let kinds = prop::collection::vec(prop::sample::select(vec![MessageType::Text, MessageType::Custom]), 0..3);
+    let match_type = prop::sample::select(vec![KeywordListMatchType::Or, KeywordListMatchType::And]);
+    let time = (prop_oneof![3 => Just(0), 1 => 1_000..1_500_i64], prop_oneof![3 => Just(0), 1 => 1..400_i64]);
+    let conversation = prop::option::of(prop::sample::select(CONVERSATIONS.to_vec()));
+    let keywords = prop::collection::vec(any_text(0..4), 0..4);
+    (keywords, match_type, senders, kinds, conversation, time, (0..3, 1..5))
+        .prop_map(|(keywords, match_type, senders, kinds, conversation, (position_ms, period_ms), page)| {
+            MessageSearchParam {
+                keyword_list: keywords,
+                keyword_list_match_type: match_type,
+                sender_user_id_list: senders.into_iter().map(str::to_owned).collect(),
+                message_type_list: kinds,
+                conversation_id: conversation.map(str::to_owned),
+                search_time_position_ms: position_ms,
+                search_time_period_ms: if position_ms == 0 && period_ms > 0 {
+                    NOW_MS - 1_500 + period_ms
+                } else {
+                    period_ms
+                },
+                page_index: page.0,
+                page_size: page.1,
+            }
+        })
+        .prop_filter("something is looked for", |param| {
+            !(param.keyword_list.is_empty()
+                && param.sender_user_id_list.is_empty()
+                && param.message_type_list.is_empty())
+        })
+}
+
+impl Phone {
+    async fn live(&mut self, event: Event) {
+        match event {
+            Event::Receive(to, by, text, MessageType::Text) => self.receive(to, by, text_body(&text)).await,
+            Event::Receive(to, by, text, MessageType::Custom) => self.receive(to, by, custom_body(&text)).await,
+            Event::ReceiveMany(to, texts) => {
+                let stored = |text: &String| self.stored(MessageId::generate(), to, "bob", text_body(text));
+                let mut messages: Vec<RawMessage> = texts.iter().map(stored).collect();
+                messages.reverse();
+                messages.extend(messages.clone().into_iter().step_by(2));
+                self.hear(to, messages).await;
+            }
+            Event::Queue(to, text) => drop(self.queue(to, &text_body(&text)).await),
+            Event::Arrive(index) => self.arrive(index).await,
+            Event::ComeBack(index) => {
+                if let Some((to, message)) = self.unsent(index).await {
+                    let (id, body) = (MessageId::parse(&message.message_id).unwrap(), body_of(&message));
+                    let raw = self.stored(id, to, "alice", body);
+                    self.hear(to, vec![raw]).await;
+                }
+            }
+            Event::Fail(index) => {
+                if let Some((to, message)) = self.unsent(index).await {
+                    let id = ConversationId::parse(to).unwrap();
+                    let mut batch = Batch::begin(&self.store, &user("alice"), [id.clone()]).await.unwrap();
+                    batch.add_failed(&id, MessageId::parse(&message.message_id).unwrap(), Code::NO_PERMISSION);
+                    batch.save().await.unwrap();
+                }
+            }
+            Event::ReplaceLog(conversation) => {
+                self.logs.insert(conversation, (self.logs[conversation].0 + 10, 0));
+                self.receive(conversation, "bob", text_body("a手")).await;
+            }
+            Event::DropCache => {
+                let mut tx = self.store.begin().await.unwrap();
+                queries::forget_all(&mut tx).await.unwrap();
+                conversation::queries::forget_all(&mut tx).await.unwrap();
+                self.store.commit(tx).await.unwrap();
+            }
+            Event::Kill => {
+                self.store.close().await;
+                self.store = open(self.folder.path()).await;
+            }
+            Event::Downgrade => {
+                let mut tx = self.store.begin().await.unwrap();
+                sqlx::raw_sql("update search_state set version = 0").execute(&mut *tx).await.unwrap();
+                self.store.commit(tx).await.unwrap();
+            }
+        }
+    }
+
+    /// One of the messages that were not sent.
+    async fn unsent(&self, index: Index) -> Option<(&'static str, Message)> {
+        let all = self.all().await.into_iter().flat_map(|(_, messages)| messages);
+        let unsent: Vec<Message> = all.filter(|message| message.status != MessageStatus::Sent).collect();
+        let message = (!unsent.is_empty()).then(|| index.get(&unsent).clone())?;
+        let to = CONVERSATIONS.into_iter().find(|id| *id == message.conversation_id).unwrap();
+        Some((to, message))
+    }
+
+    async fn arrive(&mut self, index: Index) {
+        let Some((to, message)) = self.unsent(index).await else { return };
+        let (server_ms, (log, seq)) = (self.tick(), self.logs.get_mut(to).unwrap());
+        *seq += 1;
+        let sent = SentMessage {
+            log: LogId::parse(*log).unwrap(),
+            seq: Seq::parse(*seq).unwrap(),
+            server_ms,
+            counted: *seq,
+            sender_counted: *seq,
+        };
+        let id = ConversationId::parse(to).unwrap();
+        let mut batch = Batch::begin(&self.store, &user("alice"), [id.clone()]).await.unwrap();
+        batch.add_sent(&id, MessageId::parse(&message.message_id).unwrap(), &sent);
+        batch.save().await.unwrap();
+    }
+}
+
+fn body_of(message: &Message) -> MessageBody {
+    match &message.elements[0] {
+        Element::Text { text } => text_body(text),
+        other => panic!("{other:?} was queued"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_search_finds_what_looking_at_every_message_finds(
+        steps in prop::collection::vec((any_event(), prop::collection::vec(any_param(), 1..4)), 1..25),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut phone = Phone::new().await;
+            for (event, params) in steps {
+                phone.live(event).await;
+                let all = phone.all().await;
+                for param in params {
+                    let found = phone.search(param.clone()).await.unwrap();
+                    assert_eq!(found, naive_search(&param, &all), "{param:?} in {all:#?}");
+                }
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn pages_neither_overlap_nor_leave_anything_out() {
+    let mut phone = Phone::new().await;
+    for number in 0..30 {
+        phone.receive("c2c_bob", "bob", text_body("the same")).await;
+        if number % 7 == 3 {
+            phone.queue("c2c_bob", &text_body("the same")).await;
+        }
+    }
+    let expected: Vec<String> = phone.all().await[0].1.iter().map(|message| message.message_id.clone()).collect();
+    for page_size in [1, 2, 3, 7, 34, 100] {
+        let mut pages = Vec::new();
+        for page_index in 0.. {
+            let param = MessageSearchParam { page_index, page_size, ..in_bobs(&["same"]) };
+            let found = phone.search(param).await.unwrap();
+            assert_eq!(found.total_count, 34);
+            let Some(item) = found.message_search_result_items.into_iter().next() else { break };
+            pages.extend(item.message_list.into_iter().map(|message| message.message_id));
+        }
+        assert_eq!(pages, expected, "by {page_size}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_earlier_version_stored_is_brought_in_step_by_step_and_a_kill_costs_nothing() {
+    let mut phone = Phone::new().await;
+    let many = (0..1_700)
+        .map(|number| phone.stored(MessageId::generate(), "c2c_bob", "bob", text_body(&format!("old {number}"))));
+    let many: Vec<RawMessage> = many.collect();
+    phone.hear("c2c_bob", many).await;
+    phone.live(Event::Downgrade).await;
+    assert!(queries::index_backlog(&phone.store).await.unwrap(), "there is more");
+    phone.live(Event::Kill).await;
+    phone.receive("c2c_bob", "bob", text_body("old 1700")).await;
+    assert!(queries::index_backlog(&phone.store).await.unwrap(), "there is more");
+    assert_eq!(phone.search(in_bobs(&["old"])).await.unwrap().total_count, 1_701);
+    assert!(queries::is_whole(&mut phone.store.read().await.unwrap()).await.unwrap());
+    let sizes: Vec<i64> = sqlx::query_scalar("select count(*) from message_index")
+        .fetch_all(&mut *phone.store.read().await.unwrap())
+        .await
+        .unwrap();
+    assert_eq!(sizes, [1_701]);
+}
