@@ -127,6 +127,43 @@ public final class MessageManager: Sendable {
         try await untilCancelled { [manager] in try await manager.findMessages(messageIds: messageIds) }
     }
 
+    /// Searches the messages on this device by words, senders, types and time; what was never fetched is not found. It works offline. Tips of groups are
+    /// not found, messages that wait or failed are.
+    ///
+    /// A keyword is found where its words follow each other, whatever stands between them that is no letter, digit or emoji. Its last word may be the
+    /// beginning of a longer one: `hel` finds `Hello`, `ell` does not. In Chinese, Japanese, Korean, Thai and other scripts without blanks, and among
+    /// emoji, each character is a word, so that any part of a text is found. Case, width and the accents of Latin, Greek and Russian letters make no
+    /// difference. A keyword without a letter, digit or emoji is found in no message.
+    ///
+    /// The messages of one conversation come newest first. Of all conversations come those that have some, each with the number of messages, and with
+    /// the message itself where it is exactly one. After an update from a version without search, the first search waits until what is stored was made ready.
+    ///
+    /// - Parameters:
+    ///   - keywordList: What is looked for in texts, and in the descriptions of custom elements: at most 5 keywords of 512 bytes. It may be empty only where
+    ///     senders or types are named.
+    ///   - keywordListMatchType: Whether one of the keywords is enough.
+    ///   - senderUserIdList: Users of whom one sent it, at most 5; empty for anybody. The user may be among them.
+    ///   - messageTypeList: Kinds of which it has an element; empty for both.
+    ///   - conversationId: The conversation that it is in: `c2c_<userID>` or `group_<groupID>`; nothing for all.
+    ///   - searchTimePositionMs: The latest time that it may be of, in milliseconds since 1970; 0 for now.
+    ///   - searchTimePeriodMs: How long before that at the most, in milliseconds; 0 for any time.
+    ///   - pageIndex: Which page is asked for, the first is 0.
+    ///   - pageSize: How many messages of one conversation, or how many conversations, a page has at the most, 1 to 100.
+    ///
+    /// Codes: 6004 for a bad conversation id, 6014 where no user's data is open, 6017 where nothing is looked for, for too many or too long keywords, too many
+    /// senders, a time before 1970 or a bad page, 6022 where the disk is full while what is stored is made ready, 7003 for a bad user id.
+    public func searchLocalMessages(
+        keywordList: [String], keywordListMatchType: KeywordListMatchType = .or, senderUserIdList: [String] = [],
+        messageTypeList: [MessageType] = [], conversationId: String? = nil, searchTimePositionMs: Int64 = 0, searchTimePeriodMs: Int64 = 0,
+        pageIndex: Int = 0, pageSize: Int = 20
+    ) async throws -> MessageSearchResult {
+        let param = MessageSearchParam(
+            keywordList: keywordList, keywordListMatchType: keywordListMatchType, senderUserIdList: senderUserIdList,
+            messageTypeList: messageTypeList, conversationId: conversationId, searchTimePositionMs: searchTimePositionMs,
+            searchTimePeriodMs: searchTimePeriodMs, pageIndex: Int32(clamping: pageIndex), pageSize: Int32(clamping: pageSize))
+        return try await untilCancelled { [manager] in try await manager.searchLocalMessages(param: param) }
+    }
+
     // MARK: Hearing
 
     /// What happens to messages, from the moment of this call on, in whole batches.

@@ -37,6 +37,14 @@ public typealias MessageStatus = HongyanFFI.MessageStatus
 public typealias MessageReceipt = HongyanFFI.MessageReceipt
 /// A page of history.
 public typealias HistoryPage = HongyanFFI.HistoryPage
+/// How many of the keywords of a search a message must have.
+public typealias KeywordListMatchType = HongyanFFI.KeywordListMatchType
+/// A kind of message that a search finds.
+public typealias MessageType = HongyanFFI.MessageType
+/// A page of what a search found.
+public typealias MessageSearchResult = HongyanFFI.MessageSearchResult
+/// What a search found in one conversation.
+public typealias MessageSearchResultItem = HongyanFFI.MessageSearchResultItem
 /// Which way history is read.
 public typealias HistoryDirection = HongyanFFI.HistoryDirection
 /// Where history is read.

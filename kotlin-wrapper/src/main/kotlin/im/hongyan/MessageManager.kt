@@ -2,6 +2,7 @@
 package im.hongyan
 
 import im.hongyan.ffi.HistoryOption
+import im.hongyan.ffi.MessageSearchParam
 import kotlinx.coroutines.flow.Flow
 import im.hongyan.ffi.MessageManager as NativeMessageManager
 
@@ -197,6 +198,61 @@ public class MessageManager internal constructor(
      * @throws ImException 6014 where no user's data is open, 6017 for an id of no form or too many of them.
      */
     public suspend fun findMessages(messageIds: List<String>): List<Message> = awaited { native.findMessages(messageIds) }
+
+    /**
+     * Searches the messages on this device by words, senders, types and time; what was never fetched is not found. It works
+     * offline. Tips of groups are not found, messages that wait or failed are.
+     *
+     * A keyword is found where its words follow each other, whatever stands between them that is no letter, digit or
+     * emoji. Its last word may be the beginning of a longer one: `hel` finds `Hello`, `ell` does not. In Chinese, Japanese,
+     * Korean, Thai and other scripts without blanks, and among emoji, each character is a word, so that any part of a text
+     * is found. Case, width and the accents of Latin, Greek and Russian letters make no difference.
+     *
+     * After an update from a version without search, the first search waits until what is stored was made ready.
+     *
+     * @param keywordList What is looked for in texts, and in the descriptions of custom elements: at most 5 keywords of 512
+     *   bytes. It may be empty only where senders or types are named. A keyword without a letter, digit or emoji is found in
+     *   no message.
+     * @param keywordListMatchType Whether one of the keywords is enough.
+     * @param senderUserIdList Users of whom one sent it, at most 5; empty for anybody. The user may be among them.
+     * @param messageTypeList Kinds of which it has an element; empty for both.
+     * @param conversationId The conversation that it is in: `c2c_<userID>` or `group_<groupID>`; null for all.
+     * @param searchTimePositionMs The latest time that it may be of, in milliseconds since 1970; 0 for now.
+     * @param searchTimePeriodMs How long before that at the most, in milliseconds; 0 for any time.
+     * @param pageIndex Which page is asked for, the first is 0.
+     * @param pageSize How many messages of one conversation, or how many conversations, a page has at the most, 1 to 100.
+     * @return The messages of one conversation, newest first; of all conversations those that have some, each with the
+     *   number of messages, and with the message itself where it is exactly one.
+     * @throws ImException 6004 for a bad conversation id, 6014 where no user's data is open, 6017 where nothing is looked
+     *   for, for too many or too long keywords, too many senders, a time before 1970 or a bad page, 6022 where the disk is full
+     *   while what is stored is made ready, 7003 for a bad user id.
+     */
+    public suspend fun searchLocalMessages(
+        keywordList: List<String>,
+        keywordListMatchType: KeywordListMatchType = KeywordListMatchType.OR,
+        senderUserIdList: List<String> = emptyList(),
+        messageTypeList: List<MessageType> = emptyList(),
+        conversationId: String? = null,
+        searchTimePositionMs: Long = 0,
+        searchTimePeriodMs: Long = 0,
+        pageIndex: Int = 0,
+        pageSize: Int = 20,
+    ): MessageSearchResult =
+        awaited {
+            native.searchLocalMessages(
+                MessageSearchParam(
+                    keywordList = keywordList,
+                    keywordListMatchType = keywordListMatchType,
+                    senderUserIdList = senderUserIdList,
+                    messageTypeList = messageTypeList,
+                    conversationId = conversationId,
+                    searchTimePositionMs = searchTimePositionMs,
+                    searchTimePeriodMs = searchTimePeriodMs,
+                    pageIndex = pageIndex,
+                    pageSize = pageSize,
+                ),
+            )
+        }
 
     /**
      * Has a listener hear of messages until the subscription is cancelled or the client is closed.

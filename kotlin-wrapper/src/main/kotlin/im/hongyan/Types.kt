@@ -50,6 +50,18 @@ public typealias HistorySource = im.hongyan.ffi.HistorySource
 /** A page of history. */
 public typealias HistoryPage = im.hongyan.ffi.HistoryPage
 
+/** How many of the keywords of a search a message must have. */
+public typealias KeywordListMatchType = im.hongyan.ffi.KeywordListMatchType
+
+/** A kind of message that [MessageManager.searchLocalMessages] finds. */
+public typealias MessageType = im.hongyan.ffi.MessageType
+
+/** A page of what [MessageManager.searchLocalMessages] found. */
+public typealias MessageSearchResult = im.hongyan.ffi.MessageSearchResult
+
+/** What [MessageManager.searchLocalMessages] found in one conversation. */
+public typealias MessageSearchResultItem = im.hongyan.ffi.MessageSearchResultItem
+
 /** A conversation as the list shows it. */
 public typealias Conversation = im.hongyan.ffi.Conversation
 
