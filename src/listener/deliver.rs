@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reads what references stand for and calls the listeners. Runs on the dispatcher's thread.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::{Arc, Weak};
 
@@ -138,26 +139,62 @@ fn self_info(source: &Source<'_>) -> Result<(), Unread> {
     Ok(())
 }
 
-/// Messages of several conversations go together, those of one in its order: after what cannot be read now of one, no
-/// more of it is told.
+/// Messages of several conversations go together, those of one in its order: after what cannot be read now nothing more is
+/// told.
 fn new_messages(source: &Source<'_>, conversations: Vec<(ConversationRow, Vec<SeqRange>)>) -> Vec<EventRef> {
-    let mut unread = Vec::new();
     if source.listeners().message.is_empty() {
-        return unread;
+        return Vec::new();
     }
-    let mut messages = Vec::new();
-    for (conversation, ranges) in conversations {
-        let mut ranges = ranges.into_iter();
-        while let Some(range) = ranges.next() {
-            if let Err(rest) = read_range(source, conversation, range, &mut messages) {
-                let rest = std::iter::once(rest).chain(ranges);
-                unread.extend(rest.map(|range| EventRef::NewMessages { conversation, range }));
-                break;
-            }
+    let ranges = conversations.into_iter().flat_map(|(row, ranges)| ranges.into_iter().map(move |range| (row, range)));
+    let mut waiting: VecDeque<(ConversationRow, SeqRange)> = ranges.filter(|(_, range)| !range.is_empty()).collect();
+    while let Some((conversation, range)) = waiting.pop_front() {
+        let mut page = vec![(conversation, range)];
+        let mut left = page_max().saturating_sub(range.count());
+        while let Some(next) = waiting.pop_front_if(|(_, next)| next.count() <= left) {
+            left -= next.1.count();
+            page.push(next);
+        }
+        let told =
+            if range.count() > page_max() { tell_range(source, conversation, range) } else { tell_page(source, &page) };
+        if let Err(rest) = told {
+            let rest = rest.into_iter().chain(waiting);
+            return rest.map(|(conversation, range)| EventRef::NewMessages { conversation, range }).collect();
         }
     }
-    tell_new(source, messages);
-    unread
+    Vec::new()
+}
+
+/// Tells of ranges that hold a page together: most have one message, and each reading costs more than a message. Gives them
+/// back where they cannot be read now.
+fn tell_page(
+    source: &Source<'_>,
+    page: &[(ConversationRow, SeqRange)],
+) -> Result<(), Vec<(ConversationRow, SeqRange)>> {
+    let wanted = page.to_vec();
+    match read(source, |local| async move { local.new_messages_of(&wanted).await }) {
+        Ok(messages) => tell_new(source, messages.unwrap_or_default()),
+        // The others of them may be whole.
+        Err(Unread::Ever) => return tell_one_by_one(source, page),
+        Err(Unread::Now) => return Err(page.to_vec()),
+    }
+    Ok(())
+}
+
+fn tell_one_by_one(
+    source: &Source<'_>,
+    page: &[(ConversationRow, SeqRange)],
+) -> Result<(), Vec<(ConversationRow, SeqRange)>> {
+    for (at, (conversation, range)) in page.iter().enumerate() {
+        tell_range(source, *conversation, *range).map_err(|mut rest| {
+            rest.extend(page.iter().skip(at + 1));
+            rest
+        })?;
+    }
+    Ok(())
+}
+
+fn page_max() -> i64 {
+    i64::try_from(PAGE_MAX).unwrap_or(i64::MAX)
 }
 
 fn tell_new(source: &Source<'_>, messages: Vec<Message>) {
@@ -166,43 +203,30 @@ fn tell_new(source: &Source<'_>, messages: Vec<Message>) {
     }
 }
 
-/// Adds the messages of a range, and tells of them whenever there are enough; where the store cannot be read now, gives
-/// the rest of the range.
-fn read_range(
+/// Tells of one range, page by page; where it cannot be read now, gives the rest of it. A page that cannot be read for
+/// good is passed over.
+fn tell_range(
     source: &Source<'_>,
     conversation: ConversationRow,
     mut range: SeqRange,
-    messages: &mut Vec<Message>,
-) -> Result<(), SeqRange> {
-    while let Some(next) = read_page(source, conversation, range, messages).map_err(|_| range)? {
-        range.from = next;
-        if messages.len() >= PAGE_MAX {
-            tell_new(source, std::mem::take(messages));
-        }
+) -> Result<(), Vec<(ConversationRow, SeqRange)>> {
+    let limit = u32::try_from(PAGE_MAX).unwrap_or(u32::MAX);
+    while !range.is_empty() {
+        let page = match read(source, |local| async move { local.new_messages(conversation, range, limit).await }) {
+            Ok(page) => page.unwrap_or_default(),
+            Err(Unread::Ever) => {
+                let Ok(next) = Seq::parse(range.from.get().saturating_add(page_max())) else { break };
+                range.from = next;
+                continue;
+            }
+            Err(Unread::Now) => return Err(vec![(conversation, range)]),
+        };
+        let last = page.last().and_then(|last| Seq::parse(last.seq).ok()).filter(|last| *last >= range.from);
+        tell_new(source, page);
+        let Some(last) = last else { break };
+        range.from = last.next();
     }
     Ok(())
-}
-
-/// Adds as many messages as there is room for; gives where the next page begins, nothing at the end. A page that cannot
-/// be read for good is passed over.
-fn read_page(
-    source: &Source<'_>,
-    conversation: ConversationRow,
-    range: SeqRange,
-    messages: &mut Vec<Message>,
-) -> Result<Option<Seq>, Unread> {
-    if range.is_empty() {
-        return Ok(None);
-    }
-    let limit = u32::try_from(PAGE_MAX.saturating_sub(messages.len())).unwrap_or(0).max(1);
-    let page = match read(source, |local| async move { local.new_messages(conversation, range, limit).await }) {
-        Err(Unread::Ever) => return Ok(Seq::parse(range.from.get().saturating_add(limit.into())).ok()),
-        page => page?,
-    };
-    let Some(last) = page.as_ref().and_then(|page| page.last()) else { return Ok(None) };
-    let last = Seq::parse(last.seq).ok().filter(|last| *last >= range.from);
-    messages.extend(page.into_iter().flatten());
-    Ok(last.map(Seq::next))
 }
 
 fn statuses(source: &Source<'_>, ids: &[MessageId]) -> Result<(), Unread> {

@@ -148,6 +148,16 @@ impl Local {
         message::queries::show(&mut reader, &self.user, rows).await
     }
 
+    /// The same of several ranges that hold no more than a page together, in their order.
+    pub(crate) async fn new_messages_of(
+        &self,
+        ranges: &[(ConversationRow, SeqRange)],
+    ) -> Result<Vec<Message>, ImError> {
+        let mut reader = self.store.read().await?;
+        let rows = message::queries::list_unheard(&mut reader, ranges).await?;
+        message::queries::show(&mut reader, &self.user, rows).await
+    }
+
     /// For `on_message_status_changed`: those of them that are in the store.
     pub(crate) async fn messages(&self, ids: &[MessageId]) -> Result<Vec<Message>, ImError> {
         let mut reader = self.store.read().await?;

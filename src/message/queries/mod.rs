@@ -169,6 +169,26 @@ pub(crate) async fn page_unheard(
         .await?)
 }
 
+pub(super) const LIST_UNHEARD: &str = concat!(
+    "select ",
+    message_columns!(),
+    "from json_each($1) j \
+     cross join message m on m.conversation = j.value ->> 0 and m.anchor_seq between j.value ->> 1 and j.value ->> 2 \
+         and m.sub = 0 and m.is_local_origin = 0 \
+     order by j.key, m.anchor_seq \
+     limit $2"
+);
+
+/// The same of several ranges that hold few messages: range by range, each rising.
+pub(crate) async fn list_unheard(
+    connection: &mut SqliteConnection,
+    ranges: &[(ConversationRow, SeqRange)],
+) -> Result<Vec<MessageRow>, ImError> {
+    let count = ranges.iter().fold(0_i64, |count, (_, range)| count.saturating_add(range.count()));
+    let ranges: Vec<_> = ranges.iter().map(|(row, range)| (row.0, range.from, range.to)).collect();
+    Ok(sqlx::query_as(LIST_UNHEARD).bind(to_json(&ranges)?).bind(count).fetch_all(connection).await?)
+}
+
 /// Some messages by their ids, in no order.
 pub(crate) async fn find_by_ids(
     connection: &mut SqliteConnection,
