@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use hongyan_protocol::ids::SdkAppId;
 use tempfile::TempDir;
@@ -146,6 +147,29 @@ fn spawn(binary: &Path, folder: &Path, database: Option<&Database>) -> io::Resul
         }
     }
     Err(broken(format!("the server did not start: {}", child.wait()?)))
+}
+
+/// Ends a process that somebody else started and waits for, and returns when it no longer takes time from others: after a
+/// while by force.
+pub async fn end_process(process: &str) {
+    const TRIES: u32 = 100;
+    const PAUSE: Duration = Duration::from_millis(100);
+    for signal in ["-TERM", "-KILL"] {
+        // Fails only where it has ended by itself.
+        let _ = Command::new("kill").args([signal, process]).stderr(Stdio::null()).status();
+        for _ in 0..TRIES {
+            if !is_running(process) {
+                return;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// Whether there is such a process that has not ended.
+fn is_running(process: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("State:") && !line.contains('Z'))
 }
 
 /// What a process uses, by its number or `self`.

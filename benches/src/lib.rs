@@ -6,6 +6,7 @@
 //! * [`payload`]: what the messages say, so that none is lost, doubled or out of order unnoticed; [`load`]: who sends and
 //!   receives for a while.
 //! * [`scenario`]: what is measured, [`limits`]: against what; [`host`] and [`engine`]: the server that is; [`run`]: in which order.
+//! * [`scripted`]: the server behind the SDK where that is what is measured.
 //! * [`stats`], [`report`]: what is told of it.
 
 #![forbid(unsafe_code)]
@@ -22,6 +23,7 @@ pub mod payload;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod scripted;
 mod socket;
 pub mod stats;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use hongyan_bench::bare;
 use hongyan_bench::engine::Engine;
-use hongyan_bench::host::ServerProcess;
+use hongyan_bench::host::{ServerProcess, end_process};
 use hongyan_bench::mqtt::Mqtt;
 use hongyan_bench::report::{Report, tell};
 use hongyan_bench::run::{self, BareProcess, Peer, SCENARIOS, Selection};
@@ -16,6 +16,7 @@ use hongyan_bench::scenario::Sizes;
 use hongyan_bench::xmpp::Xmpp;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Debug, Parser)]
 #[command(name = "hongyan-bench", about = "Measures a Hongyan server, and others beside it")]
@@ -55,7 +56,7 @@ struct RunArgs {
     /// Not ours, only the limits and the peers
     #[arg(long)]
     no_server: bool,
-    /// An ejabberd to measure beside it
+    /// An ejabberd to measure beside it; the process of a peer is ended when it has been
     #[arg(long, value_name = "ADDR:PORT,PROCESS", value_parser = parse_peer)]
     ejabberd: Option<Peer>,
     /// A Prosody to measure beside it
@@ -64,6 +65,9 @@ struct RunArgs {
     /// A Mosquitto to measure beside it
     #[arg(long, value_name = "ADDR:PORT,PROCESS", value_parser = parse_peer)]
     mosquitto: Option<Peer>,
+    /// Something that cannot be measured here, and why: for table and report
+    #[arg(long, value_name = "NAME=TEXT")]
+    missing: Vec<String>,
     /// Something to keep in the report, such as the commit
     #[arg(long, value_name = "NAME=TEXT")]
     about: Vec<String>,
@@ -110,42 +114,99 @@ async fn measure(args: RunArgs) -> io::Result<()> {
     for (name, value) in about(&args, &sizes) {
         report.about.insert(name, value);
     }
+    for (what, why) in pairs(&args.missing) {
+        report.leave_out(what, why.to_owned());
+    }
     std::fs::create_dir_all(&args.folder)?;
-    let measured = measure_all(&args, &selection, &sizes, &mut report).await;
+    let interrupted = interrupted()?;
+    let ended = tokio::select! {
+        biased;
+        name = interrupted => Err(broken_off(name)),
+        measured = measure_all(&args, &selection, &sizes, &mut report) => measured,
+    };
+    if let Err(error) = ended {
+        report.leave_out("the rest", error.to_string());
+    }
     // What was found before a failure is kept.
     report.compare();
     report.write(&args.report)?;
     tell(&format!("\n{}", report.table()));
     tell(&format!("all of it: {}", args.report.display()));
-    measured?;
+    if report.left_out.len() > args.missing.len() {
+        return Err(io::Error::other("not all of it was measured"));
+    }
     if report.faults.is_clean() { Ok(()) } else { Err(io::Error::other("messages were lost, doubled or misordered")) }
+}
+
+/// Waits until somebody wants this to end; what it started then ends with it, and its folders are removed.
+fn interrupted() -> io::Result<impl Future<Output = &'static str>> {
+    let (mut hangup, mut interrupt, mut terminate) =
+        (signal(SignalKind::hangup())?, signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = hangup.recv() => "SIGHUP",
+            _ = interrupt.recv() => "SIGINT",
+            _ = terminate.recv() => "SIGTERM",
+        }
+    })
+}
+
+fn broken_off(signal: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::Interrupted, format!("broken off by {signal}"))
 }
 
 async fn measure_all(args: &RunArgs, selection: &Selection, sizes: &Sizes, report: &mut Report) -> io::Result<()> {
     let bare = BareProcess::start(&std::env::current_exe()?)?;
-    run::limits(&bare.peer(), &args.folder, selection, sizes, report).await?;
+    run::limits(&bare.peer(), &args.folder, selection, sizes, report).await;
     drop(bare);
     if !args.no_server {
-        let start = |engine: &Engine| ServerProcess::start(&args.server, &args.folder, engine.make_empty()?);
-        let engine = Engine::Sqlite;
-        run::ours(&mut start(&engine)?, &engine, selection, sizes, report).await?;
-        run::grown(&start(&engine)?, &engine, selection, sizes, report).await?;
-        if let Some(address) = args.postgres.as_ref().filter(|_| selection.has("messages")) {
-            let engine = Engine::Postgres(address.clone());
-            let messages = Selection(vec!["messages".to_owned()]);
-            run::ours(&mut start(&engine)?, &engine, &messages, sizes, report).await?;
-        }
+        run::sdk(&args.folder, selection, sizes, report).await;
+        measure_ours(args, selection, sizes, report).await;
     }
     if let Some(at) = &args.ejabberd {
-        run::peer(&Xmpp(at.addr), "ejabberd", at, selection, sizes, report).await?;
+        run::peer(&Xmpp(at.addr), "ejabberd", at, selection, sizes, report).await;
+        end_process(&at.process).await;
     }
     if let Some(at) = &args.prosody {
-        run::peer(&Xmpp(at.addr), "prosody", at, selection, sizes, report).await?;
+        run::peer(&Xmpp(at.addr), "prosody", at, selection, sizes, report).await;
+        end_process(&at.process).await;
     }
     if let Some(at) = &args.mosquitto {
-        run::peer(&Mqtt(at.addr), "mosquitto", at, selection, sizes, report).await?;
+        run::peer(&Mqtt(at.addr), "mosquitto", at, selection, sizes, report).await;
+        end_process(&at.process).await;
     }
     Ok(())
+}
+
+async fn measure_ours(args: &RunArgs, selection: &Selection, sizes: &Sizes, report: &mut Report) {
+    let start = |engine: &Engine| ServerProcess::start(&args.server, &args.folder, engine.make_empty()?);
+    let without_growth = SCENARIOS.iter().any(|name| !["growth", "sdk-store"].contains(name) && selection.has(name));
+    let engine = Engine::Sqlite;
+    if without_growth {
+        match start(&engine) {
+            Ok(mut host) => run::ours(&mut host, &engine, selection, sizes, report).await,
+            Err(error) => report.leave_out(engine.who(), error.to_string()),
+        }
+    }
+    if selection.has("growth") {
+        match start(&engine) {
+            Ok(host) => run::grown(&host, &engine, sizes, report).await,
+            Err(error) => report.leave_out("hongyan growth", error.to_string()),
+        }
+    }
+    if let Some(address) = args.postgres.as_ref().filter(|_| selection.has("messages")) {
+        let engine = Engine::Postgres(address.clone());
+        let messages = Selection(vec!["messages".to_owned()]);
+        match start(&engine) {
+            Ok(mut host) => run::ours(&mut host, &engine, &messages, sizes, report).await,
+            Err(error) => report.leave_out(engine.who(), error.to_string()),
+        }
+    }
+}
+
+/// The two sides of `NAME=TEXT`.
+fn pairs(given: &[String]) -> impl Iterator<Item = (&str, &str)> {
+    given.iter().filter_map(|text| text.split_once('='))
 }
 
 fn about(args: &RunArgs, sizes: &Sizes) -> Vec<(String, serde_json::Value)> {
@@ -159,7 +220,6 @@ fn about(args: &RunArgs, sizes: &Sizes) -> Vec<(String, serde_json::Value)> {
         ("sizes".to_owned(), json!(format!("{sizes:?}"))),
         ("load".to_owned(), json!(read("/proc/loadavg").trim())),
     ];
-    let given = args.about.iter().filter_map(|text| text.split_once('='));
-    about.extend(given.map(|(name, text)| (name.to_owned(), json!(text))));
+    about.extend(pairs(&args.about).map(|(name, text)| (name.to_owned(), json!(text))));
     about
 }

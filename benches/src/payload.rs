@@ -40,9 +40,13 @@ pub struct Stamp {
 impl Stamp {
     /// The text of the message.
     pub fn text(&self) -> String {
+        format!("{:.<TEXT_BYTES$}", self.head())
+    }
+
+    /// What the text begins with.
+    pub fn head(&self) -> String {
         let Self { sender, number, sent_us } = self;
-        let head = format!("bench:{sender:06}:{number:09}:{sent_us:014}:");
-        format!("{head:.<TEXT_BYTES$}")
+        format!("bench:{sender:06}:{number:09}:{sent_us:014}:")
     }
 
     /// What the text within a frame says; nothing where there is none.

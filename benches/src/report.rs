@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::payload::Faults;
-use crate::stats::median;
+use crate::stats::{Quantiles, TrialTimes, median};
 
 /// Which way a figure is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -76,8 +76,19 @@ pub struct Report {
     pub about: BTreeMap<String, Value>,
     /// In the order in which they were taken.
     pub figures: Vec<Figure>,
+    /// What was not measured, or not to its end.
+    pub left_out: Vec<LeftOut>,
     /// What went wrong among all messages.
     pub faults: Faults,
+}
+
+/// Something that was not measured, or not to its end.
+#[derive(Debug, Clone, Serialize)]
+pub struct LeftOut {
+    /// What.
+    pub what: String,
+    /// Why.
+    pub why: String,
 }
 
 /// How a figure is taken in.
@@ -97,6 +108,8 @@ pub const MILLISECONDS: Kind = Kind { unit: "ms", better: Better::Lower };
 pub const CPU_MICROSECONDS: Kind = Kind { unit: "us", better: Better::Lower };
 /// Memory for one thing.
 pub const KIB: Kind = Kind { unit: "KiB", better: Better::Lower };
+/// Room on the disk for one thing.
+pub const BYTES: Kind = Kind { unit: "B", better: Better::Lower };
 
 impl Report {
     /// Takes in a figure, and tells it.
@@ -116,6 +129,24 @@ impl Report {
             is_reached: None,
         });
         self.figures.last_mut().expect("one was just pushed")
+    }
+
+    /// Takes in what is told of times; each quantile is held against that of the limit.
+    pub fn add_times(&mut self, name: &str, times: &TrialTimes, limit: Option<&str>) {
+        for (quantile, of) in [
+            ("p50", (|times| times.p50_ms) as fn(&Quantiles) -> f64),
+            ("p99", |times| times.p99_ms),
+            ("max", |times| times.max_ms),
+        ] {
+            let figure = self.add(format!("{name}, {quantile}"), MILLISECONDS, times.each(of));
+            figure.limit = limit.map(|limit| format!("{limit}, {quantile}"));
+        }
+    }
+
+    /// Notes that something was not measured, or not to its end, and tells it.
+    pub fn leave_out(&mut self, what: &str, why: String) {
+        tell(&format!("  {what}: {why}"));
+        self.left_out.push(LeftOut { what: what.to_owned(), why });
     }
 
     /// Compares each figure with its limit and its aim, once all are there.
@@ -160,6 +191,9 @@ impl Report {
                 short(*median),
                 aim.unwrap_or_default()
             );
+        }
+        for LeftOut { what, why } in &self.left_out {
+            let _ = writeln!(table, "{what}: {why}");
         }
         let Faults { lost, doubled, misordered, refused } = self.faults;
         let _ = writeln!(table, "lost {lost}, doubled {doubled}, misordered {misordered}, refused {refused}");

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The order of a run: limits, ours, peers.
+//! The order of a run: limits, the SDK, ours, peers. Each part stands alone: where one fails or does not end, the report says
+//! so, and the others are measured.
 
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use crate::bare::Bare;
 use crate::client::Protocol;
@@ -13,7 +15,7 @@ use crate::host::{Host, usage_of};
 use crate::limits;
 use crate::report::{Report, tell};
 use crate::scenario::messages::{self, Compared};
-use crate::scenario::{Sizes, catch_up, groups, growth, history, idle, register};
+use crate::scenario::{Sizes, catch_up, groups, growth, history, idle, register, sdk_store};
 use crate::socket::broken;
 
 /// What is run of all that there is.
@@ -21,7 +23,10 @@ use crate::socket::broken;
 pub struct Selection(pub Vec<String>);
 
 /// The names that a selection may hold.
-pub const SCENARIOS: [&str; 6] = ["messages", "groups", "history", "catch-up", "idle", "growth"];
+pub const SCENARIOS: [&str; 7] = ["messages", "groups", "history", "catch-up", "idle", "growth", "sdk-store"];
+
+/// How long a part may take. The longest, growth, takes some minutes.
+const PART_MAX: Duration = Duration::from_secs(600);
 
 impl Selection {
     /// Whether a scenario is run: all are where none is named.
@@ -70,70 +75,90 @@ impl Drop for BareProcess {
     }
 }
 
-/// What this machine can do.
-pub async fn limits(
-    bare: &Peer,
-    folder: &Path,
-    selection: &Selection,
-    sizes: &Sizes,
+/// Runs a part. What keeps it from its end goes into the report, and what it had found before stays there.
+pub async fn part(
+    what: &str,
+    within: Duration,
     report: &mut Report,
-) -> io::Result<()> {
+    work: impl AsyncFnOnce(&mut Report) -> io::Result<()>,
+) {
+    let why = match tokio::time::timeout(within, work(&mut *report)).await {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("did not finish within {} s", within.as_secs()),
+    };
+    report.leave_out(what, why);
+}
+
+/// What this machine can do.
+pub async fn limits(bare: &Peer, folder: &Path, selection: &Selection, sizes: &Sizes, report: &mut Report) {
     tell("limits of this machine");
-    limits::fsync(folder, sizes, report)?;
+    part("limit: fsync", PART_MAX, report, async |report| limits::fsync(folder, sizes, report)).await;
     // Pages of history are held against its echoes.
     let with_echoes = Selection(selection.0.iter().map(|name| name.replace("history", "messages")).collect());
-    peer(&Bare(bare.addr), limits::BARE, bare, &with_echoes, sizes, report).await
+    peer(&Bare(bare.addr), limits::BARE, bare, &with_echoes, sizes, report).await;
+}
+
+/// The SDK, on a folder of its own.
+pub async fn sdk(folder: &Path, selection: &Selection, sizes: &Sizes, report: &mut Report) {
+    if selection.has("sdk-store") {
+        tell("the SDK");
+        part("sdk store", PART_MAX, report, async |report| sdk_store::run(folder, sizes, report).await).await;
+    }
 }
 
 /// Ours, on a store that holds nothing yet.
-pub async fn ours<H: Host>(
-    host: &mut H,
-    engine: &Engine,
-    selection: &Selection,
-    sizes: &Sizes,
-    report: &mut Report,
-) -> io::Result<()> {
+pub async fn ours<H: Host>(host: &mut H, engine: &Engine, selection: &Selection, sizes: &Sizes, report: &mut Report) {
     let who = engine.who();
     tell(who);
-    let seeded = match selection.has("catch-up") {
-        true => Some(catch_up::seed(host.endpoint(), sizes).await?),
-        false => None,
-    };
+    let catch_up_of = format!("{who} catch-up");
+    let mut seeded = None;
+    if selection.has("catch-up") {
+        part(&catch_up_of, PART_MAX, report, async |_| {
+            seeded = Some(catch_up::seed(host.endpoint(), sizes).await?);
+            Ok(())
+        })
+        .await;
+    }
     if selection.has("messages") {
-        limits::commits(engine, host.folder(), sizes, report).await?;
-        let compared = Compared { who, limit: Some(engine.commits()), has_aims: true };
-        let cpu = || host.usage().ok().map(|usage| usage.cpu_us);
-        messages::run(host.endpoint(), compared, sizes, &cpu, report).await?;
+        part(&format!("{who} messages"), PART_MAX, report, async |report| {
+            limits::commits(engine, host.folder(), sizes, report).await?;
+            let compared = Compared { who, limit: Some(engine.commits()), has_aims: true };
+            let cpu = || host.usage().ok().map(|usage| usage.cpu_us);
+            messages::run(host.endpoint(), compared, sizes, &cpu, report).await
+        })
+        .await;
     }
     let compared = Compared { who, limit: Some(limits::BARE), has_aims: true };
     if selection.has("groups") {
-        groups::run(host.endpoint(), compared, sizes, report).await?;
+        let work = async |report: &mut Report| groups::run(host.endpoint(), compared, sizes, report).await;
+        part(&format!("{who} groups"), PART_MAX, report, work).await;
     }
     if selection.has("history") {
-        history::run(host.endpoint(), sizes, report).await?;
+        let work = async |report: &mut Report| history::run(host.endpoint(), sizes, report).await;
+        part(&format!("{who} history"), PART_MAX, report, work).await;
     }
     if let Some(seeded) = seeded {
-        catch_up::run(host.endpoint(), &seeded, sizes, report).await?;
+        let work = async |report: &mut Report| catch_up::run(host.endpoint(), &seeded, sizes, report).await;
+        part(&catch_up_of, PART_MAX, report, work).await;
     }
     if selection.has("idle") {
-        register(host.endpoint(), 0..sizes.idle).await?;
-        // What the accounts took is not a connection's; nor may memory that was given back hide what one takes.
-        host.restart().await?;
-        let rss = || host.usage().map(|usage| usage.rss_bytes);
-        idle::run(host.endpoint(), compared, sizes, &rss, report).await?;
+        part(&format!("{who} idle"), PART_MAX, report, async |report| {
+            register(host.endpoint(), 0..sizes.idle).await?;
+            // What the accounts took is not a connection's; nor may memory that was given back hide what one takes.
+            host.restart().await?;
+            let rss = || host.usage().map(|usage| usage.rss_bytes);
+            idle::run(host.endpoint(), compared, sizes, &rss, report).await
+        })
+        .await;
     }
-    Ok(())
 }
 
 /// Ours as it grows, on another store that holds nothing yet.
-pub async fn grown<H: Host>(
-    host: &H,
-    engine: &Engine,
-    selection: &Selection,
-    sizes: &Sizes,
-    report: &mut Report,
-) -> io::Result<()> {
-    if selection.has("growth") { growth::run(host, engine.who(), sizes, report).await } else { Ok(()) }
+pub async fn grown<H: Host>(host: &H, engine: &Engine, sizes: &Sizes, report: &mut Report) {
+    let who = engine.who();
+    let work = async |report: &mut Report| growth::run(host, who, sizes, report).await;
+    part(&format!("{who} growth"), PART_MAX, report, work).await;
 }
 
 /// Another server, as far as its protocol goes.
@@ -144,19 +169,48 @@ pub async fn peer<P: Protocol>(
     selection: &Selection,
     sizes: &Sizes,
     report: &mut Report,
-) -> io::Result<()> {
+) {
     tell(who);
     let compared = Compared { who, limit: None, has_aims: false };
     if selection.has("idle") {
         // First, so that no memory that was given back hides what a connection takes.
         let rss = || usage_of(&at.process).map(|usage| usage.rss_bytes);
-        idle::run(protocol, compared, sizes, &rss, report).await?;
+        let work = async |report: &mut Report| idle::run(protocol, compared, sizes, &rss, report).await;
+        part(&format!("{who} idle"), PART_MAX, report, work).await;
     }
     if selection.has("messages") {
-        messages::run(protocol, compared, sizes, &|| None, report).await?;
+        let work = async |report: &mut Report| messages::run(protocol, compared, sizes, &|| None, report).await;
+        part(&format!("{who} messages"), PART_MAX, report, work).await;
     }
     if selection.has("groups") {
-        groups::run(protocol, compared, sizes, report).await?;
+        let work = async |report: &mut Report| groups::run(protocol, compared, sizes, report).await;
+        part(&format!("{who} groups"), PART_MAX, report, work).await;
     }
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::PER_SECOND;
+
+    #[tokio::test]
+    async fn a_part_that_fails_or_never_ends_is_told_and_the_next_one_runs() {
+        let mut report = Report::default();
+        part("broken", PART_MAX, &mut report, async |report| {
+            report.add("found before", PER_SECOND, vec![1.0]);
+            Err(broken("it hung up"))
+        })
+        .await;
+        part("endless", Duration::ZERO, &mut report, async |_| std::future::pending().await).await;
+        part("whole", PART_MAX, &mut report, async |report| {
+            report.add("found after", PER_SECOND, vec![2.0]);
+            Ok(())
+        })
+        .await;
+        let names: Vec<&str> = report.figures.iter().map(|figure| figure.name.as_str()).collect();
+        assert_eq!(names, ["found before", "found after"]);
+        assert_eq!(report.left_out.len(), 2);
+        let table = report.table();
+        assert!(table.contains("broken: it hung up\n") && table.contains("endless: did not finish within 0 s\n"));
+    }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Many times, and what is told of them.
 
+use std::time::Instant;
+
 use serde::Serialize;
 
 /// Times in microseconds, as they were measured.
@@ -24,6 +26,11 @@ impl Times {
         self.0.push(u32::try_from(us).unwrap_or(u32::MAX));
     }
 
+    /// Notes how long it is since an instant.
+    pub fn push_since(&mut self, began: Instant) {
+        self.push(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+    }
+
     /// Adds those of another.
     pub fn append(&mut self, mut other: Self) {
         self.0.append(&mut other.0);
@@ -42,6 +49,22 @@ impl Times {
             self.0.get(index).map_or(0.0, |us| f64::from(*us) / 1_000.0)
         };
         Quantiles { p50_ms: at(50), p99_ms: at(99), max_ms: at(100) }
+    }
+}
+
+/// What is told of the times of several trials.
+#[derive(Debug, Default)]
+pub struct TrialTimes(Vec<Quantiles>);
+
+impl TrialTimes {
+    /// Takes in those of a trial.
+    pub fn push(&mut self, mut times: Times) {
+        self.0.push(times.quantiles());
+    }
+
+    /// One of the quantiles, of each trial.
+    pub fn each(&self, of: fn(&Quantiles) -> f64) -> Vec<f64> {
+        self.0.iter().map(of).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! XMPP over TCP, as much of it as a chat needs: in-band registration, SASL PLAIN, messages, rooms, and stream management
-//! (XEP-0198), whose answers say which of our stanzas the server has taken.
+//! (XEP-0198), whose answers say which of our stanzas the server has taken. Of a room they say nothing: it may be far behind.
+//! What it has taken it sends to all who are in it, the sender among them, and that is the answer to a message to a room.
 
 use std::collections::VecDeque;
 use std::io;
@@ -110,6 +111,10 @@ impl XmppClient {
             if find(element, b"type='error'").is_some() {
                 return Err(broken(format!("refused: {}", String::from_utf8_lossy(element))));
             }
+            let from = attribute(element, b" from='").and_then(|from| from.rsplit_once('/'));
+            if from.is_some_and(|(_, nick)| nick == self.name) {
+                return Ok(attribute(element, b" id='").and_then(|id| id.parse().ok()).map(Event::Acked));
+            }
             return Ok(Stamp::find(element).map(Event::Received));
         }
         if is_named(element, "a") {
@@ -153,13 +158,18 @@ impl Client for XmppClient {
     }
 
     fn send(&mut self, to: To, number: u64, text: &str) {
-        let (to, kind) = match to {
-            To::User(user) => (format!("{}@{HOST}", user_name(user)), "chat"),
-            To::Group(group) => (format!("{}@conference.{HOST}", group_name(group)), "groupchat"),
-        };
-        self.stanza(&format!("<message to='{to}' type='{kind}' id='{number}'><body>{text}</body></message>"));
-        self.on_way.push_back((self.written, number));
-        self.socket.output().extend_from_slice(b"<r xmlns='urn:xmpp:sm:3'/>");
+        let stanza =
+            |to: &str, kind| format!("<message to='{to}' type='{kind}' id='{number}'><body>{text}</body></message>");
+        match to {
+            To::User(user) => {
+                self.stanza(&stanza(&format!("{}@{HOST}", user_name(user)), "chat"));
+                self.on_way.push_back((self.written, number));
+                self.socket.output().extend_from_slice(b"<r xmlns='urn:xmpp:sm:3'/>");
+            }
+            To::Group(group) => {
+                self.stanza(&stanza(&format!("{}@conference.{HOST}", group_name(group)), "groupchat"));
+            }
+        }
     }
 
     async fn next(&mut self) -> io::Result<Event> {

@@ -12,9 +12,9 @@ use super::messages::fill;
 use super::{Sizes, connect_all, register};
 use crate::client::{Client, Protocol, To};
 use crate::hongyan::{Hongyan, HongyanClient, group_id};
-use crate::report::{MILLISECONDS, PER_SECOND, Report};
+use crate::report::{PER_SECOND, Report};
 use crate::socket::broken;
-use crate::stats::Times;
+use crate::stats::{Times, TrialTimes};
 
 /// As on a screen, and the most that there may be.
 const PAGES: [u32; 2] = [20, 200];
@@ -33,7 +33,7 @@ pub async fn run(hongyan: &Hongyan, sizes: &Sizes, report: &mut Report) -> io::R
     client.enter(WRITER, &members).await?;
     fill(&mut client, &[To::Group(WRITER)], sizes.history, 0).await?;
     for limit in PAGES {
-        let (mut rates, mut p50, mut p99) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rates, mut trials) = (Vec::new(), TrialTimes::default());
         for _ in 0..sizes.trials {
             let mut readers = connect_all(hongyan, WRITER + 1..WRITER + READERS + 1).await?;
             let began = Instant::now();
@@ -41,14 +41,11 @@ pub async fn run(hongyan: &Hongyan, sizes: &Sizes, report: &mut Report) -> io::R
             let mut times = Times::default();
             try_join_all(read).await?.into_iter().for_each(|of_one| times.append(of_one));
             rates.push(times.count() as f64 / began.elapsed().as_secs_f64());
-            let quantiles = times.quantiles();
-            p50.push(quantiles.p50_ms);
-            p99.push(quantiles.p99_ms);
+            trials.push(times);
         }
         let name = format!("hongyan history, {READERS} readers, pages of {limit}");
         report.add(&name, PER_SECOND, rates).limit = Some(super::messages::sends(crate::limits::BARE, sizes.pairs, 1));
-        report.add(format!("{name}, p50"), MILLISECONDS, p50);
-        report.add(format!("{name}, p99"), MILLISECONDS, p99);
+        report.add_times(&name, &trials, None);
     }
     Ok(())
 }
@@ -60,7 +57,7 @@ async fn read_back(client: &mut HongyanClient, limit: u32, messages: usize) -> i
         let request = GetMessages { of: Target::Group(group_id(WRITER)), page: Page::Before(before), limit };
         let began = Instant::now();
         let page = client.call(&request).await?;
-        times.push(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+        times.push_since(began);
         count += page.messages.len();
         let Some(first) = page.messages.first() else { break };
         before = Some(first.seq);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What is measured. `messages`, `groups` and `idle` speak to any protocol; the others to ours alone.
+//! What is measured. `messages`, `groups` and `idle` speak to any protocol; the others to ours alone, `sdk_store` to the SDK.
 
 pub mod catch_up;
 pub mod groups;
@@ -7,6 +7,7 @@ pub mod growth;
 pub mod history;
 pub mod idle;
 pub mod messages;
+pub mod sdk_store;
 
 use std::io;
 use std::ops::Range;
@@ -41,6 +42,10 @@ pub struct Sizes {
     pub changed: usize,
     /// Messages of the log whose pages are read.
     pub history: usize,
+    /// Messages that the SDK's store takes in, and how often something small is then read from it.
+    pub pushed: usize,
+    /// As above.
+    pub reads: usize,
     /// Connections that say nothing.
     pub idle: usize,
     /// Stored messages at which the cost of a send is measured.
@@ -64,6 +69,8 @@ impl Sizes {
             conversations: 10_000,
             changed: 200,
             history: 10_000,
+            pushed: 100_000,
+            reads: 1_000,
             idle: 10_000,
             stored: vec![10_000, 100_000, 1_000_000],
             per_user: vec![10, 1_000, 10_000],
@@ -79,6 +86,8 @@ impl Sizes {
             length: Length { warm_up: Duration::from_millis(500), counted: Duration::from_secs(2) },
             conversations: 1_000,
             history: 2_000,
+            pushed: 20_000,
+            reads: 300,
             idle: 2_000,
             stored: vec![10_000, 50_000],
             per_user: vec![10, 1_000],
@@ -98,6 +107,8 @@ impl Sizes {
             conversations: 30,
             changed: 5,
             history: 50,
+            pushed: 300,
+            reads: 20,
             idle: 20,
             stored: vec![50, 100],
             per_user: vec![2, 20],
