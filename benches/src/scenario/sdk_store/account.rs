@@ -21,6 +21,15 @@ const QUIET_PER_BUSY: usize = 10;
 /// A word that every text has.
 const EVERYWHERE: &str = "goose";
 
+/// Words that hardly any text has, and one conversation in so many has them, once.
+const RARE: &str = "heron";
+const RARE_OF_HAN: &str = "鸿雁";
+const CONVERSATIONS_PER_RARE: usize = 100;
+
+/// What is looked for, and the name of each search.
+pub(super) const SEARCHES: [(&str, &str); 3] =
+    [("a rare word", RARE), ("a rare word of Han", RARE_OF_HAN), ("a word in every message", EVERYWHERE)];
+
 /// Further words of a text, each of syllables: a vocabulary of some thousands.
 const WORDS: usize = 3;
 const SYLLABLES_PER_WORD: usize = 3;
@@ -55,6 +64,11 @@ impl Account {
     /// All messages in the end.
     pub(super) fn messages(&self) -> usize {
         self.conversations + self.pushed
+    }
+
+    /// In how many conversations a word is found.
+    pub(super) fn conversations_with(&self, word: &str) -> usize {
+        if word == EVERYWHERE { self.conversations } else { self.conversations.div_ceil(CONVERSATIONS_PER_RARE) }
     }
 
     /// The server's time before anything is pushed.
@@ -144,6 +158,9 @@ fn text(conversation: usize, place: usize) -> String {
     for _ in 0..HAN {
         let character = HAN_FIRST + mixed(&mut state) % HAN_COUNT;
         text.extend(u32::try_from(character).ok().and_then(char::from_u32));
+    }
+    if place == 1 && conversation.is_multiple_of(CONVERSATIONS_PER_RARE) {
+        text.extend([RARE_OF_HAN, " ", RARE]);
     }
     text
 }

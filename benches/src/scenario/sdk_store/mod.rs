@@ -15,7 +15,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Instant;
 
-use self::account::Account;
+use self::account::{Account, SEARCHES};
 use self::bare::{BareStore, Rows};
 use self::phone::{Phone, SCREENFUL};
 use super::Sizes;
@@ -30,6 +30,9 @@ const PAGE: i32 = 20;
 
 /// How often a store is opened, and the whole list read, in a trial.
 const OPENINGS: usize = 5;
+
+/// How often each word is looked for in a trial.
+const SEARCHES_EACH: usize = 20;
 
 /// Steps through conversations and places: primes, so that none comes again soon.
 const CONVERSATION_STEP: usize = 7_919;
@@ -56,6 +59,8 @@ struct FoundOfSdk {
     shared: Found,
     met: Vec<f64>,
     all_at_first: TrialTimes,
+    /// As [`SEARCHES`].
+    searched: [TrialTimes; SEARCHES.len()],
     faults: Faults,
 }
 
@@ -85,6 +90,9 @@ pub async fn run(folder: &Path, sizes: &Sizes, report: &mut Report) -> io::Resul
     report.add(format!("{SDK}, new device of {} conversations", account.conversations), MILLISECONDS, found.met);
     tell(SDK, Some(BARE), found.shared, &account, report);
     report.add_times(&all_at_first(&account), &found.all_at_first, Some(&all(BARE, &account)));
+    for ((what, _), times) in SEARCHES.iter().zip(&found.searched) {
+        report.add_times(&format!("{SDK}, search for {what}"), times, None);
+    }
     report.faults.add(found.faults);
     Ok(())
 }
@@ -129,7 +137,8 @@ async fn try_sdk(
     let phone = Phone::start(home.path(), server.addr()?)?;
     let used = async {
         fill(&phone, account, found).await?;
-        read_sdk(&phone, account, sizes, &mut found.shared).await
+        read_sdk(&phone, account, sizes, &mut found.shared).await?;
+        search_sdk(&phone, account, &mut found.searched).await
     };
     tokio::select! {
         biased;
@@ -193,6 +202,21 @@ async fn read_sdk(phone: &Phone, account: &Account, sizes: &Sizes, found: &mut F
     found.screenful.push(screenful);
     found.all.push(all);
     found.page.push(page);
+    Ok(())
+}
+
+async fn search_sdk(phone: &Phone, account: &Account, found: &mut [TrialTimes; SEARCHES.len()]) -> io::Result<()> {
+    for ((what, word), found) in SEARCHES.iter().zip(found) {
+        let mut times = Times::default();
+        for _ in 0..SEARCHES_EACH {
+            let began = Instant::now();
+            let count = phone.search(word).await?;
+            times.push_since(began);
+            let right = account.conversations_with(word).min(usize::try_from(SCREENFUL).unwrap_or(0));
+            expect(count == right, || format!("{count} conversations with {what}"))?;
+        }
+        found.push(times);
+    }
     Ok(())
 }
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use hongyan::{
     AdvancedMsgListener, ClientConfig, Conversation, ConversationListener, Element, HistoryDirection, HistoryOption,
-    HistorySource, ImClient, ImError, LogLevel, Message, MessageReceipt, Platform,
+    HistorySource, ImClient, ImError, KeywordListMatchType, LogLevel, Message, MessageReceipt, MessageSearchParam,
+    Platform,
 };
 use hongyan_protocol::ids::UserId;
 use tokio::sync::watch;
@@ -117,6 +118,23 @@ impl Phone {
         };
         let page = self.client.messages().get_history_message_list(option).await.map_err(failed)?;
         Ok(page.messages.iter().map(|message| message.seq).collect())
+    }
+
+    /// Searches all conversations for a word; gives how many there are on the first page of those that have it.
+    pub(super) async fn search(&self, word: &str) -> io::Result<usize> {
+        let param = MessageSearchParam {
+            keyword_list: vec![word.to_owned()],
+            keyword_list_match_type: KeywordListMatchType::Or,
+            sender_user_id_list: Vec::new(),
+            message_type_list: Vec::new(),
+            conversation_id: None,
+            search_time_position_ms: 0,
+            search_time_period_ms: 0,
+            page_index: 0,
+            page_size: SCREENFUL,
+        };
+        let found = self.client.messages().search_local_messages(param).await.map_err(failed)?;
+        Ok(found.message_search_result_items.len())
     }
 
     /// Ends it.
