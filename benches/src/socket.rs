@@ -128,6 +128,17 @@ impl Socket {
         &self.input[start + cut.content.start..start + cut.content.end]
     }
 
+    /// Moves parts of what was read together behind the first of them; says where they lie then.
+    pub fn join(&mut self, parts: &[Range<usize>]) -> Range<usize> {
+        let start = parts.first().map_or(0, |first| first.start);
+        let mut end = start;
+        for part in parts {
+            self.input.copy_within(self.taken + part.start..self.taken + part.end, self.taken + end);
+            end += part.len();
+        }
+        start..end
+    }
+
     /// Reads exactly so many bytes, for handshakes.
     pub async fn read_until(&mut self, end: &[u8]) -> io::Result<Vec<u8>> {
         let found = self

@@ -7,8 +7,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::socket::{Cut, Socket, broken};
 
-const FINAL_TEXT: u8 = 0x81;
+const FINAL: u8 = 0x80;
 const OPCODE: u8 = 0x0f;
+const CONTINUED: u8 = 0;
 const TEXT: u8 = 1;
 const CLOSE: u8 = 8;
 const MASKED: u8 = 0x80;
@@ -36,7 +37,7 @@ pub async fn connect(to: SocketAddr, path: &str, from: Option<Ipv4Addr>) -> io::
 /// Puts a text frame in line. The mask is of zeros, which leaves the bytes as they are.
 pub fn write(socket: &mut Socket, text: &str) {
     let output = socket.output();
-    output.push(FINAL_TEXT);
+    output.push(FINAL | TEXT);
     match (u8::try_from(text.len()), u16::try_from(text.len())) {
         (Ok(short), _) if short < LENGTH_16 => output.push(MASKED | short),
         (_, Ok(length)) => {
@@ -56,10 +57,30 @@ pub fn write(socket: &mut Socket, text: &str) {
 pub async fn read(socket: &mut Socket) -> io::Result<Option<Cut>> {
     loop {
         let Some(found) = socket.frame(cut).await? else { return Ok(None) };
-        match socket.unread()[0] & OPCODE {
+        let head = socket.unread()[0];
+        match head & OPCODE {
+            TEXT if head & FINAL == 0 => return read_rest(socket, &found).await,
             TEXT => return Ok(Some(found)),
             CLOSE => return Ok(None),
             _ => socket.take(found.bytes),
+        }
+    }
+}
+
+/// The whole of a text that comes in several frames. Nothing is changed until all of them are there.
+async fn read_rest(socket: &mut Socket, first: &Cut) -> io::Result<Option<Cut>> {
+    let (mut parts, mut bytes) = (vec![first.content.clone()], first.bytes);
+    loop {
+        let Some(next) = socket.frame(|unread| cut(&unread[bytes..])).await? else { return Ok(None) };
+        let head = socket.unread()[bytes];
+        match head & OPCODE {
+            CONTINUED => parts.push(bytes + next.content.start..bytes + next.content.end),
+            CLOSE => return Ok(None),
+            _ => {}
+        }
+        bytes += next.bytes;
+        if head & OPCODE == CONTINUED && head & FINAL != 0 {
+            return Ok(Some(Cut { content: socket.join(&parts), bytes }));
         }
     }
 }
@@ -76,4 +97,28 @@ fn cut(bytes: &[u8]) -> io::Result<Option<Cut>> {
         (short, _) => (2, usize::from(short & !MASKED)),
     };
     Ok((bytes.len() >= head + length).then(|| Cut { content: head..head + length, bytes: head + length }))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_text_in_several_frames_is_read_as_one_whatever_comes_between() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut socket = Socket::connect(listener.local_addr().unwrap(), None).await.unwrap();
+        let (mut peer, _) = listener.accept().await.unwrap();
+        let frames: [&[u8]; 5] =
+            [&[0x01, 2, b'a', b'b'], &[0x00, 1, b'c'], &[0x8a, 1, b'!'], &[0x80, 2, b'd', b'e'], &[0x81, 1, b'f']];
+        for frame in frames {
+            peer.write_all(frame).await.unwrap();
+        }
+        for expected in [b"abcde".as_slice(), b"f"] {
+            let found = read(&mut socket).await.unwrap().unwrap();
+            assert_eq!(socket.content(&found), expected);
+        }
+    }
 }
