@@ -27,6 +27,11 @@ const READ_BUFFER_BYTES: usize = 2 * 1024;
 /// What is gathered before it is written, which an idle connection may go on holding.
 pub(super) const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 
+/// What may wait there for a socket that takes nothing. Frames leave half of it to the answers to a client's pings; of those
+/// that find no room only the newest is kept. A frame that finds none, because a client pings on and does not read, ends the
+/// session: nothing is left out unsaid.
+const WRITE_BUFFER_BYTES_MAX: usize = 4 * WRITE_BUFFER_BYTES;
+
 /// Prometheus' text format, by the name that tells its version.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -72,6 +77,7 @@ async fn upgrade(
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
     tokio::spawn(async move {

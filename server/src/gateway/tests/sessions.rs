@@ -118,7 +118,7 @@ async fn pings_of_the_websocket_count_as_requests() {
     .await;
     let mut alice = server.login("alice").await;
     for _ in 0..3 {
-        alice.write_ping().await;
+        alice.write_ping(Vec::new()).await;
     }
     let ping = alice.request(&Ping {}).await;
     // Time enough for the server to read on, if it did.

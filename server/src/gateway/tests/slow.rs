@@ -19,6 +19,10 @@ const EVENT_BYTES: usize = 16 * 1024;
 /// More than the sockets of a connection hold together.
 const EVENTS_COUNT_MAX: u64 = 5_000;
 
+/// Their answers are ten times what a connection holds that nobody reads.
+const PINGS_COUNT: usize = 20_000;
+const PING_BYTES_MAX: usize = 125;
+
 async fn start() -> TestServer {
     TestServer::start_with(|config| config.queue_pushes_max = 32).await
 }
@@ -107,6 +111,27 @@ async fn who_takes_nothing_at_all_loses_the_connection_and_nobody_else_does() {
     quick.call(&Ping {}).await.unwrap();
     deliver(&server);
     assert_eq!(quick.push().await.number, count + 1);
+}
+
+#[tokio::test]
+async fn answers_to_pings_that_nobody_reads_are_bounded_and_nothing_is_left_out_unsaid() {
+    let server = TestServer::start_with(|config| config.requests_burst = 2 * PINGS_COUNT as u64).await;
+    let mut slow = login_narrow(&server, "slow").await;
+    let mut quick = server.login("quick").await;
+    for _ in 0..PINGS_COUNT {
+        slow.write_ping(vec![b'x'; PING_BYTES_MAX]).await;
+    }
+    // When this arrives, all pings have been read.
+    slow.request(&text_to("quick", "hello")).await;
+    assert_eq!(quick.push().await.event, "message");
+    deliver(&server);
+    assert_eq!(quick.push().await.event, "noise");
+    let mut connections = server.server.gateway.connections.subscribe();
+    within("the end of who does not read", connections.wait_for(|count| *count == 1)).await.unwrap();
+    let count = slow.count_pongs().await;
+    assert!(count > 0 && count < PINGS_COUNT / 4, "{count} answers were kept");
+    assert!(slow.read().await.is_none());
+    quick.call(&Ping {}).await.unwrap();
 }
 
 #[tokio::test]

@@ -114,10 +114,17 @@ impl Wire {
     }
 
     /// Writes a ping of the WebSocket itself.
-    pub(super) async fn write_ping(&mut self) {
-        within("room to write", self.socket.send(Message::Ping(Vec::new().into())))
-            .await
-            .expect("the connection stands");
+    pub(super) async fn write_ping(&mut self, payload: Vec<u8>) {
+        within("room to write", self.socket.send(Message::Ping(payload.into()))).await.expect("the connection stands");
+    }
+
+    /// Reads on to the next frame, or to the end of the connection. Says how many pongs came before it.
+    pub(super) async fn count_pongs(&mut self) -> usize {
+        let mut count = 0;
+        while let Some(Ok(Message::Pong(_))) = within("a pong", self.socket.next()).await {
+            count += 1;
+        }
+        count
     }
 
     /// Writes what the server may stop reading in the middle.
