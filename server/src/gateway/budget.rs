@@ -2,11 +2,11 @@
 //! What all sessions together may leave waiting in memory.
 //!
 //! Each queue is bounded, but thousands of clients that do not read would fill thousands of queues. So the bytes of all that
-//! waits are counted, as they are held: events, those that many queues share once, and answers, until the socket has taken
-//! them. While half of what is allowed waits, who has an unread answer is not read any further. When it is too much, the
-//! piles that are large and lie long go until there is room ([`super::registry`]): events are left out, and their clients
-//! told to ask; answers cannot be, and so end their session. Who reads has hardly anything waiting, and nothing for long, and
-//! so loses nothing.
+//! waits are counted, as they are held: events, those that many queues share once, and answers, long ones until their last
+//! piece is on its way. What is on its way into a socket is not: that little each connection may have. While half of what
+//! is allowed waits, who has an unread answer is not read any further. When it is too much, the piles that are large and lie
+//! long go until there is room ([`super::registry`]): events are left out, and their clients told to ask; answers cannot be,
+//! and so end their session. Who reads has hardly anything waiting, and nothing for long, and so loses nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,10 +21,6 @@ pub(super) const ENTRY_BYTES: usize = size_of::<OutFrame>();
 /// How much of the budget is in use after room was made, in quarters: there is room for many events then, so that looking for
 /// the largest piles of many thousands is rare.
 const QUARTERS_AFTER: usize = 3;
-
-/// What may be on its way into a socket that takes nothing, and is not counted, because every connection may have it: two
-/// events, and what is gathered before it is written.
-pub(super) const UNWRITTEN_BYTES_FREE: usize = 64 * 1024;
 
 /// What the system may hold of one connection that the client's end has no room for yet. By itself it takes megabytes,
 /// which no count of the process shows.

@@ -100,7 +100,7 @@ struct State {
     push_bytes: usize,
     replies: usize,
     reply_bytes: usize,
-    /// What the answers that wait count as, and with them what the socket has not taken yet.
+    /// What the answers that wait count as, and with them the one of which pieces were written.
     answers_held_bytes: usize,
     unwritten_bytes: usize,
     last_number: u64,
@@ -214,13 +214,13 @@ impl OutQueue {
         self.lock().push_bytes
     }
 
-    /// How many bytes of answers wait, those included that are on their way into the socket.
+    /// How many bytes of answers wait, one included of which pieces were written.
     pub(super) fn answer_bytes(&self) -> usize {
         let state = self.lock();
         state.answers_held_bytes + state.unwritten_bytes
     }
 
-    /// Says how many bytes were handed to the socket and not taken by it. What is small is not counted.
+    /// Says how many bytes an answer holds of which pieces were written, and others were not.
     pub(super) fn set_unwritten(&self, bytes: usize) {
         let mut state = self.lock();
         if !state.is_given_up {

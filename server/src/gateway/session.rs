@@ -112,7 +112,7 @@ impl Session {
         u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(stuck_ms.saturating_add(1))
     }
 
-    /// How many bytes are on their way into the socket.
+    /// How many bytes an answer holds that is written in pieces; 0 where there is none.
     pub(super) fn set_unwritten(&self, bytes: usize) {
         self.queue.set_unwritten(bytes);
     }

@@ -14,9 +14,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{self, Bytes, Message};
 
-use super::budget::UNWRITTEN_BYTES_FREE;
 use super::http::{Socket, WRITE_BUFFER_BYTES};
 use super::peers::Peer;
+use super::queue::OutFrame;
 use super::session::Session;
 
 /// The writing half of a connection.
@@ -26,13 +26,11 @@ pub(super) struct Writer {
     peer: Arc<Peer>,
     /// What is left of a frame of which fragments were written.
     rest: Bytes,
-    /// How many bytes the socket had taken when this was last looked at, and at the last flush.
+    /// Whether that frame is an answer. Its fragments share its bytes: all of them are held, and count, until the sink has
+    /// passed the last one on.
+    is_answer_held: bool,
+    /// How many bytes the socket had taken when this was last looked at.
     written_bytes: u64,
-    flushed_at_bytes: u64,
-    /// How many were handed to the sink since that.
-    handed_bytes: usize,
-    /// What of them counts as waiting.
-    unwritten_bytes: usize,
     /// Whether something was handed to the sink since its last flush.
     pub(super) is_dirty: bool,
 }
@@ -40,17 +38,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(sink: SplitSink<Socket, Message>, session: Arc<Session>, peer: Arc<Peer>) -> Self {
         let written_bytes = peer.written_bytes();
-        Self {
-            sink,
-            session,
-            peer,
-            rest: Bytes::new(),
-            written_bytes,
-            flushed_at_bytes: written_bytes,
-            handed_bytes: 0,
-            unwritten_bytes: 0,
-            is_dirty: false,
-        }
+        Self { sink, session, peer, rest: Bytes::new(), is_answer_held: false, written_bytes, is_dirty: false }
     }
 
     /// Writes what waits, then returns. Waits where there is nothing, and while the socket takes nothing; what was not
@@ -73,21 +61,27 @@ impl Writer {
         let is_flushed = Pin::new(&mut self.sink).poll_flush(cx);
         ready!(self.noted(is_flushed))?;
         self.is_dirty = false;
-        (self.handed_bytes, self.flushed_at_bytes) = (0, self.written_bytes);
-        self.count_unwritten();
         self.session.unblocked();
         Poll::Ready(Ok(()))
     }
 
-    /// The next frame, or the next fragment of the one before.
+    /// The next frame, or the next fragment of the one before. The sink has none left when it is asked for.
     fn next_piece(&mut self) -> Option<Message> {
         if !self.rest.is_empty() {
             return Some(self.next_fragment(Data::Continue));
         }
-        let text = self.session.pop()?.into_text();
-        self.handed_bytes += text.len();
+        if std::mem::take(&mut self.is_answer_held) {
+            self.session.set_unwritten(0);
+        }
+        let frame = self.session.pop()?;
+        let is_answer = matches!(frame, OutFrame::Reply(_));
+        let text = frame.into_text();
         if text.len() <= WRITE_BUFFER_BYTES {
             return Some(Message::text(text));
+        }
+        if is_answer {
+            self.session.set_unwritten(text.len());
+            self.is_answer_held = true;
         }
         self.rest = text.into_boxed_str().into_boxed_bytes().into();
         Some(self.next_fragment(Data::Text))
@@ -107,20 +101,7 @@ impl Writer {
         }
         if answer.is_pending() {
             self.session.blocked();
-            self.count_unwritten();
         }
         answer
-    }
-
-    /// Counts what the socket has not taken with what waits in the queue. Under TLS it takes a little more than was handed
-    /// to it, which does not matter here.
-    fn count_unwritten(&mut self) {
-        let taken_bytes = usize::try_from(self.written_bytes - self.flushed_at_bytes).unwrap_or(usize::MAX);
-        let unwritten_bytes = self.handed_bytes.saturating_sub(taken_bytes);
-        let counted_bytes = if unwritten_bytes > UNWRITTEN_BYTES_FREE { unwritten_bytes } else { 0 };
-        if counted_bytes != self.unwritten_bytes {
-            self.unwritten_bytes = counted_bytes;
-            self.session.set_unwritten(counted_bytes);
-        }
     }
 }

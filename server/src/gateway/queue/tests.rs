@@ -88,7 +88,7 @@ fn a_queue_that_is_emptied_keeps_answers_and_last_words_and_owes_a_resync() {
 }
 
 #[test]
-fn answers_count_until_the_socket_has_taken_them_and_not_after_the_end() {
+fn answers_count_until_their_last_piece_is_written_and_not_after_the_end() {
     let budget = Arc::default();
     let queue = queue_within(&budget, 10, 1_000);
     queue.reply("answer".to_owned());
