@@ -5,8 +5,9 @@
 //! waits are counted, as they are held: events, those that many queues share once, and answers, long ones until their last
 //! piece is on its way. What is on its way into a socket is not: that little each connection may have. While half of what
 //! is allowed waits, who has an unread answer is not read any further. When it is too much, the piles that are large and lie
-//! long go until there is room ([`super::registry`]): events are left out, and their clients told to ask; answers cannot be,
-//! and so end their session. Who reads has hardly anything waiting, and nothing for long, and so loses nothing.
+//! long go until there is room ([`super::registry`]): events are left out, and their clients told to ask; where that is not
+//! enough, answers go, which cannot be left out, and so end their session. Who reads has hardly anything waiting, and nothing
+//! for long, and so goes last.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

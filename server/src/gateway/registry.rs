@@ -27,11 +27,16 @@ pub(super) struct Member {
     pub(super) user_sig_expires_ms: i64,
 }
 
-/// What waits for a session: events, which can be left out, or answers, which end it where there is no room for them.
-#[derive(Debug, Clone, Copy)]
+/// Answers that take less than this are few: a session that is ended for them gives hardly any room, and comes back.
+const FEW_ANSWERS_BYTES: usize = 32 * 1024;
+
+/// What waits for a session, in the order in which it goes where there is no room for it: events can be left out, answers
+/// end their session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Pile {
     Events,
-    Answers,
+    ManyAnswers,
+    FewAnswers,
 }
 
 /// All sessions of this process that have logged in.
@@ -158,20 +163,23 @@ impl Registry {
         if !self.metrics.budget.is_exceeded() {
             return;
         }
-        let mut piles: Vec<(u64, Pile, &Session)> = Vec::with_capacity(2 * online.sessions.len());
+        let mut piles: Vec<(Pile, u64, &Session)> = Vec::with_capacity(2 * online.sessions.len());
         for member in online.sessions.values() {
             let session = &*member.session;
-            piles.push((session.weigh(session.push_bytes()), Pile::Events, session));
-            piles.push((session.weigh(session.answer_bytes()), Pile::Answers, session));
+            let (push_bytes, answer_bytes) = (session.push_bytes(), session.answer_bytes());
+            let answers = if answer_bytes < FEW_ANSWERS_BYTES { Pile::FewAnswers } else { Pile::ManyAnswers };
+            piles.push((Pile::Events, session.weigh(push_bytes), session));
+            piles.push((answers, session.weigh(answer_bytes), session));
         }
-        piles.sort_unstable_by_key(|(weight, _, session)| (Reverse(*weight), session.id));
-        for (weight, pile, session) in piles {
-            if weight == 0 || self.metrics.budget.has_room() {
+        piles.retain(|(_, weight, _)| *weight > 0);
+        piles.sort_unstable_by_key(|(pile, weight, session)| (*pile, Reverse(*weight), session.id));
+        for (pile, _, session) in piles {
+            if self.metrics.budget.has_room() {
                 break;
             }
             match pile {
                 Pile::Events => self.metrics.pushes_left_out.inc_by(session.shed()),
-                Pile::Answers => {
+                Pile::ManyAnswers | Pile::FewAnswers => {
                     tracing::debug!(session = session.id.get(), "a session leaves too many answers unread");
                     self.metrics.ended.unread.inc_by(u64::from(session.abort()));
                 }

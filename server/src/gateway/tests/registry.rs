@@ -2,6 +2,7 @@
 //! Who hears a hint, without sockets.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hongyan_protocol::clock::Clock;
 use hongyan_protocol::ids::{DeviceId, SdkAppId};
@@ -27,7 +28,11 @@ fn registry() -> Registry {
 
 /// Enters a session; its answer to the login is taken out.
 fn enter(registry: &Registry, id: u64, caller: (i64, &str, DeviceId, i64)) -> (Arc<Session>, bool) {
-    let session = Session::new(SessionId::new(id), LIMITS, Clock::frozen(0), Arc::clone(&registry.metrics));
+    enter_by(&Clock::frozen(0), registry, id, caller)
+}
+
+fn enter_by(clock: &Clock, registry: &Registry, id: u64, caller: (i64, &str, DeviceId, i64)) -> (Arc<Session>, bool) {
+    let session = Session::new(SessionId::new(id), LIMITS, clock.clone(), Arc::clone(&registry.metrics));
     let (of_app, name, device, epoch) = caller;
     let caller = Caller { app: app(of_app), user: user(name), device, epoch, session: session.id };
     let member = Member { session: Arc::clone(&session), caller, user_sig_expires_ms: i64::MAX };
@@ -140,4 +145,38 @@ fn who_comes_while_the_server_stops_is_not_let_in() {
     registry.deliver(event("a", None, None));
     assert_eq!(frames(&bob), [r#"{"push":1,"event":"going_away","data":{}}"#, r#"{"push":2,a"#]);
     assert!(!enter(&registry, 2, (1, "alice", DeviceId::generate(), 1)).1);
+}
+
+#[test]
+fn for_want_of_room_events_go_first_then_many_answers_and_few_of_them_last() {
+    let (registry, clock) = (registry(), Clock::frozen(0));
+    let budget = &registry.metrics.budget;
+    let enter = |id, name| enter_by(&clock, &registry, id, (1, name, DeviceId::generate(), 1)).0;
+    let (alice, bob, carol, dave) = (enter(1, "alice"), enter(2, "bob"), enter(3, "carol"), enter(4, "dave"));
+    let stages = || [&alice, &bob, &carol, &dave].map(|session| session.stage());
+    // Alice has taken nothing for long and left little unread; the others got what they have just now.
+    alice.reply("x".repeat(1_000));
+    alice.blocked();
+    clock.advance(Duration::from_secs(20));
+
+    registry.deliver(event(&"x".repeat(9_000), None, None));
+    budget.set_max(budget.held_bytes() - 1);
+    registry.make_room();
+    assert_eq!((alice.push_bytes(), bob.push_bytes()), (0, 0));
+    assert_eq!(stages(), [Stage::Open; 4], "without the events there is room");
+
+    carol.reply("x".repeat(50_000));
+    dave.reply("x".repeat(40_000));
+    budget.set_max(budget.held_bytes() - 1);
+    registry.make_room();
+    assert_eq!(stages(), [Stage::Open, Stage::Open, Stage::Aborted, Stage::Open]);
+    budget.set_max(budget.held_bytes() - 1);
+    registry.make_room();
+    assert_eq!(stages(), [Stage::Open, Stage::Open, Stage::Aborted, Stage::Aborted]);
+
+    // Little is much where thousands have it: the bound holds.
+    budget.set_max(budget.held_bytes() - 1);
+    registry.make_room();
+    assert_eq!(stages(), [Stage::Aborted, Stage::Open, Stage::Aborted, Stage::Aborted]);
+    assert_eq!(budget.held_bytes(), 0);
 }
