@@ -98,9 +98,19 @@ impl Connection {
                 }
                 Some(Ok(Message::Text(text))) => return Some(text.as_bytes().to_vec()),
                 Some(Ok(Message::Binary(_))) => return Some(Vec::new()),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                Some(Ok(Message::Close(_))) => {
+                    self.answer_close();
+                    return None;
+                }
+                Some(Err(_)) | None => return None,
             }
         }
+    }
+
+    /// Says goodbye to a client that did. The library has the answer ready and writes it when it is asked to read on; whoever
+    /// has no room for it goes without.
+    fn answer_close(&mut self) {
+        let _ = self.stream.next().now_or_never();
     }
 
     /// Makes the session one that hints find.
@@ -192,8 +202,12 @@ impl Connection {
             },
             Some(Ok(Message::Binary(_))) => self.refuse(Code::BAD_JSON, "frames are text"),
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+            Some(Ok(Message::Close(_))) => {
+                self.answer_close();
+                self.is_gone = true;
+            }
             // An error is bytes that are no WebSocket messages, or one far larger than any frame: nothing more can be read.
-            Some(Ok(Message::Close(_)) | Err(_)) | None => self.is_gone = true,
+            Some(Err(_)) | None => self.is_gone = true,
         }
     }
 

@@ -4,6 +4,7 @@
 use hongyan_protocol::account::{GetProfiles, Logout, Ping, Platform};
 use hongyan_protocol::codes::Code;
 use hongyan_protocol::frame::ServerFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::TestServer;
 use super::wire::{Wire, text_to, user};
@@ -212,6 +213,16 @@ async fn logging_out_is_answered_and_ends_the_session_and_its_token() {
     let mut again = Wire::connect(server.server.addr()).await;
     again.device = wire.device;
     again.resume(Platform::Android, &session.resume_token).await.expect_err("the token has ended");
+}
+
+#[tokio::test]
+async fn a_goodbye_is_answered_before_the_login_and_after_it() {
+    let server = TestServer::start().await;
+    let mut stranger = server.connect().await;
+    assert_eq!(stranger.part().await, Some(CloseCode::Away), "with the code that it came with");
+    let mut alice = server.login("alice").await;
+    assert_eq!(alice.part().await, Some(CloseCode::Away));
+    assert!(alice.read().await.is_none());
 }
 
 #[tokio::test]

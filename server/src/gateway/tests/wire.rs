@@ -14,6 +14,8 @@ use hongyan_protocol::message::{Element, MessageBody, SendMessage, Target, TextE
 use serde_json::Value;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::TestServer;
@@ -125,6 +127,19 @@ impl Wire {
             count += 1;
         }
         count
+    }
+
+    /// Says goodbye, and gives the code of the server's goodbye; nothing where the connection ends without one.
+    pub(super) async fn part(&mut self) -> Option<CloseCode> {
+        let close = CloseFrame { code: CloseCode::Away, reason: "".into() };
+        within("room to write", self.socket.send(Message::Close(Some(close)))).await.expect("the connection stands");
+        loop {
+            match within("a goodbye", self.socket.next()).await {
+                Some(Ok(Message::Close(close))) => return close.map(|close| close.code),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return None,
+            }
+        }
     }
 
     /// Writes what the server may stop reading in the middle.
