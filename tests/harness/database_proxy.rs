@@ -25,6 +25,10 @@ struct Control {
     is_stalled: watch::Sender<bool>,
     /// What a server says when nothing is passed on any more.
     stalls_at: Mutex<Option<&'static str>>,
+    /// What a server says when its connection is held: nothing more is passed on there, and neither end is told.
+    holds_at: Mutex<Option<&'static str>>,
+    /// The next connection ends as soon as it is there.
+    refuses_next: watch::Sender<bool>,
     /// The next commit reaches the database, and its answer nobody.
     loses_commit: AtomicBool,
     lost_commits: watch::Sender<u64>,
@@ -37,6 +41,12 @@ impl Control {
         if stalls_at.is_some_and(|text| contains(chunk, text.as_bytes())) {
             self.is_stalled.send_replace(true);
         }
+    }
+
+    /// Whether it is time to hold the connection where this is said.
+    fn is_held_by(&self, chunk: &[u8]) -> bool {
+        let holds_at = *self.holds_at.lock().expect("no holder of this lock panics");
+        holds_at.is_some_and(|text| contains(chunk, text.as_bytes()))
     }
 
     /// Waits while nothing is passed on.
@@ -69,6 +79,8 @@ impl DatabaseProxy {
             is_gone: watch::Sender::new(false),
             is_stalled: watch::Sender::new(false),
             stalls_at: Mutex::new(None),
+            holds_at: Mutex::new(None),
+            refuses_next: watch::Sender::new(false),
             loses_commit: AtomicBool::new(false),
             lost_commits: watch::Sender::new(0),
         });
@@ -95,6 +107,19 @@ impl DatabaseProxy {
         *self.control.stalls_at.lock().expect("no holder of this lock panics") = Some(text);
     }
 
+    /// Keeps the connection on which a server says something, and passes nothing on there: one that is lost alone.
+    pub fn hold_at(&self, text: &'static str) {
+        *self.control.holds_at.lock().expect("no holder of this lock panics") = Some(text);
+    }
+
+    /// Ends the next connection as soon as it is there, and waits until that has happened.
+    pub async fn refuse_next(&self) {
+        self.control.refuses_next.send_replace(true);
+        let mut refuses = self.control.refuses_next.subscribe();
+        let refused = refuses.wait_for(|refuses_next| !refuses_next);
+        within("a connection to refuse", refused).await.expect("the proxy holds the sender");
+    }
+
     pub fn give_back(&self) {
         self.control.is_gone.send_replace(false);
         self.control.is_stalled.send_replace(false);
@@ -118,7 +143,8 @@ fn contains(chunk: &[u8], text: &[u8]) -> bool {
 
 async fn accept(listener: TcpListener, control: Arc<Control>) {
     while let Ok((server, _)) = listener.accept().await {
-        if !*control.is_gone.borrow() {
+        let is_refused = control.refuses_next.send_replace(false);
+        if !is_refused && !*control.is_gone.borrow() {
             tokio::spawn(connection(server, Arc::clone(&control)));
         }
     }
@@ -133,9 +159,12 @@ async fn connection(mut server: TcpStream, control: Arc<Control>) {
         let is_commit_lost = AtomicBool::new(false);
         let (server_read, server_write) = server.split();
         let (database_read, database_write) = database.split();
-        tokio::select! {
-            () = to_database(server_read, database_write, &control, &is_commit_lost) => {}
-            () = to_server(database_read, server_write, &control, &is_commit_lost) => {}
+        let is_held = tokio::select! {
+            is_held = to_database(server_read, database_write, &control, &is_commit_lost) => is_held,
+            () = to_server(database_read, server_write, &control, &is_commit_lost) => false,
+        };
+        if is_held {
+            std::future::pending::<()>().await;
         }
     };
     tokio::select! {
@@ -144,18 +173,28 @@ async fn connection(mut server: TcpStream, control: Arc<Control>) {
     }
 }
 
-async fn to_database(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, control: &Control, is_commit_lost: &AtomicBool) {
+/// Says at the end whether the connection is held.
+async fn to_database(
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    control: &Control,
+    is_commit_lost: &AtomicBool,
+) -> bool {
     let mut chunk = vec![0; CHUNK_BYTES];
     while let Ok(count @ 1..) = from.read(&mut chunk).await {
+        if control.is_held_by(&chunk[..count]) {
+            return true;
+        }
         control.hear(&chunk[..count]);
         if contains(&chunk[..count], COMMIT) && control.loses_commit.swap(false, Ordering::SeqCst) {
             is_commit_lost.store(true, Ordering::SeqCst);
         }
         control.flows().await;
         if to.write_all(&chunk[..count]).await.is_err() {
-            return;
+            break;
         }
     }
+    false
 }
 
 async fn to_server(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, control: &Control, is_commit_lost: &AtomicBool) {

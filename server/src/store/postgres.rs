@@ -27,8 +27,8 @@ const READER_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long one attempt to connect may take.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// How often it is looked, while tables are made or changed, whether PostgreSQL is there at all. The crate's own tests do
-/// not wait that long.
+/// How often it is looked, while tables are made or changed, whether PostgreSQL is at it. Two looks in a row must find that it
+/// is not: one may fail for a moment. The crate's own tests do not wait that long.
 const PRESENCE_INTERVAL: Duration = if cfg!(test) { Duration::from_millis(200) } else { Duration::from_secs(5) };
 
 /// How long a statement waits for a row that another server holds. That one holds it until its commit, which takes less;
@@ -95,8 +95,9 @@ pub(super) async fn open(
         ("idle_in_transaction_session_timeout", SILENCE_MAX),
         ("statement_timeout", STATEMENT_WAIT_MAX),
     ]);
-    // Without the writer's limits: whoever starts second waits until the tables are made.
-    let mut connection = connect_with(&options).await.map_err(|error| opening(&options, error))?;
+    // Without the writer's other limits: whoever starts second waits until the tables are made.
+    let of_tables = options.clone().options([("idle_in_transaction_session_timeout", SILENCE_MAX)]);
+    let mut connection = connect_with(&of_tables).await.map_err(|error| opening(&options, error))?;
     let looked = Line::default().hear(is_behind(&mut connection)).await;
     if looked.map_err(|error| opening(&options, error))? && lock.is_none() {
         return Err(Error::new(Code::ACCOUNT_INTERNAL_ERROR, BEHIND));
@@ -122,25 +123,47 @@ async fn connect_with(options: &PgConnectOptions) -> Result<PgConnection, sqlx::
 }
 
 /// Makes the tables, or changes them. How long that takes nobody can say: rows may be many, and another server may be at it
-/// just now. So it is given up not after a time but where PostgreSQL is gone.
+/// just now. So it is given up not after a time but where PostgreSQL is gone, or the backend that does it.
 async fn migrate(connection: &mut PgConnection, options: &PgConnectOptions) -> Result<(), MigrateError> {
+    let backend = Line::default().hear(backend_of(connection)).await?;
     tokio::select! {
         migrated = MIGRATIONS.run(connection) => migrated,
-        gone = absence(options) => Err(gone.into()),
+        error = absence(options, &backend) => Err(error.into()),
     }
 }
 
-/// Waits until PostgreSQL does not answer, however long it does.
-async fn absence(options: &PgConnectOptions) -> sqlx::Error {
+/// Waits until two looks in a row do not find a backend, however long that takes.
+async fn absence(options: &PgConnectOptions, backend: &Backend) -> sqlx::Error {
+    let mut was_absent = false;
     loop {
         tokio::time::sleep(PRESENCE_INTERVAL).await;
-        match connect_with(options).await {
-            Ok(connection) => drop(closed(connection.close()).await),
-            Err(error @ sqlx::Error::Io(_)) => return error,
+        let absent = match Line::default().hear(is_there(options, backend)).await {
+            Ok(true) => None,
+            Ok(false) => Some(sqlx::Error::Io(std::io::Error::other("PostgreSQL has ended the connection"))),
+            Err(error @ sqlx::Error::Io(_)) => Some(error),
             // It answers, if only that it has no place for one more.
-            Err(_) => {}
+            Err(_) => None,
+        };
+        match absent {
+            Some(error) if was_absent => return error,
+            absent => was_absent = absent.is_some(),
         }
     }
+}
+
+async fn is_there(options: &PgConnectOptions, backend: &Backend) -> Result<bool, sqlx::Error> {
+    let mut connection = connect_with(options).await?;
+    let found: Option<i32> = sqlx::query_scalar(
+        "select pid
+         from pg_stat_activity
+         where pid = $1 and backend_start::text = $2",
+    )
+    .bind(backend.pid)
+    .bind(&backend.started)
+    .fetch_optional(&mut connection)
+    .await?;
+    drop(closed(connection.close()).await);
+    Ok(found.is_some())
 }
 
 /// Whether a database has tables of an older version, on which servers of that version may be running.
@@ -175,15 +198,19 @@ impl Source {
             }
         }
         prepare(&mut connection).await?;
-        let backend = sqlx::query_as(
-            "select pid, backend_start::text as started
-             from pg_stat_activity
-             where pid = pg_backend_pid()",
-        )
-        .fetch_one(&mut connection)
-        .await?;
+        let backend = backend_of(&mut connection).await?;
         Ok((connection, backend))
     }
+}
+
+async fn backend_of(connection: &mut PgConnection) -> Result<Backend, sqlx::Error> {
+    sqlx::query_as(
+        "select pid, backend_start::text as started
+         from pg_stat_activity
+         where pid = pg_backend_pid()",
+    )
+    .fetch_one(connection)
+    .await
 }
 
 /// Sees to it that what is committed stays.

@@ -2,6 +2,7 @@
 //! A PostgreSQL that goes silent, is slow, or is set up otherwise. Only where the tests run on PostgreSQL.
 
 use futures_util::future::join_all;
+use sqlx::ConnectOptions as _;
 
 use super::*;
 use crate::store::database_proxy::DatabaseProxy;
@@ -23,6 +24,11 @@ fn options_of(database: &TestDatabase) -> PgConnectOptions {
     database.address().parse().unwrap()
 }
 
+/// The same through a proxy.
+fn behind(proxy: &DatabaseProxy, database: &TestDatabase) -> PgConnectOptions {
+    options_of(database).host(&proxy.addr().ip().to_string()).port(proxy.addr().port())
+}
+
 /// A statement of the test's own for the database as a whole.
 fn alter(database: &TestDatabase, what: &str) -> String {
     let options = options_of(database);
@@ -33,8 +39,7 @@ fn alter(database: &TestDatabase, what: &str) -> String {
 async fn a_database_that_goes_silent_is_given_up_in_time_and_comes_back() {
     let Some(database) = TestDatabase::create().await else { return };
     let proxy = DatabaseProxy::start(database.server()).await;
-    let behind = options_of(&database).host(&proxy.addr().ip().to_string()).port(proxy.addr().port());
-    let store = open_at(behind).await;
+    let store = open_at(behind(&proxy, &database)).await;
     let mut reader = store.read().await.unwrap();
     let count = async |reader: &mut Connection| fetch_all!(reader, (i64,), "select count(*) from instance");
     count(&mut reader).await.unwrap();
@@ -76,8 +81,7 @@ async fn a_database_that_goes_silent_while_it_is_opened_is_given_up_in_time_and_
         let database = TestDatabase::create().await.unwrap();
         let proxy = DatabaseProxy::start(database.server()).await;
         proxy.stall_at(step);
-        let behind = options_of(&database).host(&proxy.addr().ip().to_string()).port(proxy.addr().port());
-        let opened = within(step, open_alone_at(behind)).await;
+        let opened = within(step, open_alone_at(behind(&proxy, &database))).await;
         let refusal = opened.err().unwrap_or_else(|| panic!("{step} is not said"));
         assert!(refusal.to_chain().contains("PostgreSQL does not answer in time"), "{step}: {}", refusal.to_chain());
         proxy.give_back();
@@ -85,6 +89,42 @@ async fn a_database_that_goes_silent_while_it_is_opened_is_given_up_in_time_and_
     });
     join_all(attempts).await;
     assert!(asked.elapsed() < Duration::from_secs(30), "none waits longer than for one answer");
+}
+
+#[tokio::test]
+async fn who_makes_tables_on_a_connection_that_is_lost_gives_up_and_the_next_can() {
+    let Some(database) = TestDatabase::create().await else { return };
+    let proxy = DatabaseProxy::start(database.server()).await;
+    proxy.hold_at("create table instance");
+    let refusal = within("a refusal", open_alone_at(behind(&proxy, &database))).await.err().unwrap();
+    assert!(refusal.to_chain().contains("PostgreSQL has ended the connection"), "{}", refusal.to_chain());
+    open_alone_at(options_of(&database)).await.unwrap().close().await;
+}
+
+#[tokio::test]
+async fn a_database_that_fails_to_answer_once_is_not_given_up_while_tables_are_made() {
+    let Some(database) = TestDatabase::create().await else { return };
+    // Who has begun to make the same table is waited for.
+    let mut other = options_of(&database).connect().await.unwrap();
+    sqlx::query("begin").execute(&mut other).await.unwrap();
+    sqlx::query("create table instance (id text)").execute(&mut other).await.unwrap();
+    let proxy = DatabaseProxy::start(database.server()).await;
+    let opening = open_alone_at(behind(&proxy, &database));
+    let waiting =
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    // On a connection of its own: within a transaction the answer stays the same.
+    let mut observer = options_of(&database).connect().await.unwrap();
+    let failing_once = async {
+        eventually("a server that waits", async || {
+            let count: i64 = sqlx::query_scalar(waiting).fetch_one(&mut observer).await.unwrap();
+            if count == 1 { Ok(()) } else { Err(count) }
+        })
+        .await;
+        proxy.refuse_next().await;
+        sqlx::query("rollback").execute(&mut other).await.unwrap();
+    };
+    let (opened, ()) = within("its tables", async { tokio::join!(opening, failing_once) }).await;
+    opened.unwrap().close().await;
 }
 
 #[tokio::test]
