@@ -89,14 +89,16 @@ pub(super) async fn open(
     options: &PgConnectOptions,
     lock: Option<&FolderLock>,
 ) -> Result<(Source, PgConnection, Backend, PgPool), Error> {
-    let options = options.clone().application_name("hongyan-server").options(BY_INDEX);
+    let plain = options.clone().application_name("hongyan-server");
+    let options = plain.clone().options(BY_INDEX);
     let of_writer = options.clone().options([
         ("lock_timeout", LOCK_WAIT),
         ("idle_in_transaction_session_timeout", SILENCE_MAX),
         ("statement_timeout", STATEMENT_WAIT_MAX),
     ]);
-    // Without the writer's other limits: whoever starts second waits until the tables are made.
-    let of_tables = options.clone().options([("idle_in_transaction_session_timeout", SILENCE_MAX)]);
+    // Without the writer's other limits: whoever starts second waits until the tables are made. What changes tables reads whole
+    // ones, and not by an index.
+    let of_tables = plain.options([("idle_in_transaction_session_timeout", SILENCE_MAX)]);
     let mut connection = connect_with(&of_tables).await.map_err(|error| opening(&options, error))?;
     let looked = Line::default().hear(is_behind(&mut connection)).await;
     if looked.map_err(|error| opening(&options, error))? && lock.is_none() {
