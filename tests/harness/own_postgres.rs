@@ -44,7 +44,8 @@ impl OwnPostgres {
         format!("postgres://hongyan@{}/postgres", self.addr)
     }
 
-    /// Ends it as a power cut would, but for what the system has in memory: no connection is told, nothing is written.
+    /// Ends it as a power cut would, but for two things: what the system has in memory stays, and who is connected is told that
+    /// the server ends at once. Nothing more is written.
     pub fn crash(&self) {
         self.run("pg_ctl", &["stop", "--silent", "--mode=immediate"]);
     }
