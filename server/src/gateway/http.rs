@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use hongyan_protocol::limits::PACKET_BYTES_MAX;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -44,7 +44,7 @@ pub(super) type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// All routes of those who connect.
 pub(super) fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new().route("/v1/ws", get(upgrade)).with_state(Arc::clone(&gateway)).merge(health(gateway))
+    Router::new().route("/v1/ws", any(upgrade)).with_state(Arc::clone(&gateway)).merge(health(gateway))
 }
 
 /// The routes of who looks after the server, on a listener of their own.

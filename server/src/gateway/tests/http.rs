@@ -9,12 +9,42 @@ use super::wire::within;
 
 /// Asks, and reads until the server closes.
 async fn get(server: &TestServer, path: &str) -> String {
+    ask(server, &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await
+}
+
+async fn ask(server: &TestServer, request: &str) -> String {
     let mut stream = TcpStream::connect(server.server.addr()).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
-    within(path, stream.read_to_string(&mut answer)).await.unwrap();
+    within(request, stream.read_to_string(&mut answer)).await.unwrap();
     answer
+}
+
+#[tokio::test]
+async fn what_does_not_ask_for_a_websocket_in_full_is_refused_and_closed() {
+    const UPGRADE: &str = "GET /v1/ws HTTP/1.1\r\nhost: localhost\r\nconnection: keep-alive, Upgrade\r\n\
+        upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let server = TestServer::start().await;
+    for (said, instead) in [
+        ("GET ", "POST "),
+        ("HTTP/1.1", "HTTP/1.0"),
+        ("connection: keep-alive, Upgrade\r\n", ""),
+        ("keep-alive, Upgrade", "keep-alive"),
+        ("upgrade: websocket\r\n", ""),
+        ("upgrade: websocket", "upgrade: h2c"),
+        ("sec-websocket-version: 13\r\n", ""),
+        ("sec-websocket-version: 13", "sec-websocket-version: 8"),
+        ("sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n", ""),
+    ] {
+        assert!(UPGRADE.contains(said), "{said}");
+        let answer = ask(&server, &UPGRADE.replacen(said, instead, 1)).await;
+        assert_eq!(answer.get(9..13), Some("400 "), "{instead:?} for {said:?}: {answer}");
+    }
+    let mut stream = TcpStream::connect(server.server.addr()).await.unwrap();
+    stream.write_all(UPGRADE.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    within("an upgrade", stream.read_exact(&mut answer)).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 101", "nothing else is wrong with it");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod admission;
 mod drain;
+mod fragments;
 mod frames;
 mod http;
 mod metrics;

@@ -211,6 +211,11 @@ impl Wire {
         }
     }
 
+    /// The connection's bytes from here on. What was read so far was all that there was.
+    pub(super) fn into_stream(self) -> TcpStream {
+        self.socket.into_inner()
+    }
+
     /// All frames until the end of the connection.
     pub(super) async fn read_to_end(&mut self) -> Vec<ServerFrame> {
         let mut frames = Vec::new();
