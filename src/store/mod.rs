@@ -40,7 +40,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Connections that read beside the one that writes. Each has a thread of its own.
 const READERS_MAX: u32 = 2;
 
-/// A running write. Dropped without [`Store::commit`] it leaves nothing behind.
+/// A running write, or reads of one moment. Dropped without [`Store::commit`] it leaves nothing behind.
 pub(crate) type Transaction = sqlx::Transaction<'static, Sqlite>;
 
 /// One user's data on this device. Clones are handles to the same file.
@@ -91,7 +91,7 @@ impl Store {
         Ok(self.0.writer.begin_with("begin immediate").await?)
     }
 
-    /// Ends a write: all of it stays, or, after an error, nothing.
+    /// Ends a write: all of it stays, or, after an error, nothing. Of reads there is nothing to stay.
     pub(crate) async fn commit(&self, tx: Transaction) -> Result<(), ImError> {
         Ok(tx.commit().await?)
     }
@@ -99,6 +99,11 @@ impl Store {
     /// A connection for reading what was committed.
     pub(crate) async fn read(&self) -> Result<PoolConnection<Sqlite>, ImError> {
         Ok(self.0.readers.acquire().await?)
+    }
+
+    /// A reader for which everything stands still from its first query on. Ended like a write, or dropped.
+    pub(crate) async fn snapshot(&self) -> Result<Transaction, ImError> {
+        Ok(self.0.readers.begin().await?)
     }
 
     /// Looks at an error of this store: a damaged file is rebuilt the next time it is opened.

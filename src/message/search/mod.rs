@@ -53,20 +53,32 @@ pub(super) async fn search(local: &Local, param: MessageSearchParam) -> Result<M
 async fn look(store: &Store, user: &UserId, search: &Search) -> Result<MessageSearchResult, ImError> {
     let Some(wanted) = &search.wanted else { return Ok(nothing()) };
     fill::complete(store).await?;
-    let mut reader = store.read().await?;
+    // All of it is of one moment: a message that is sent meanwhile would be found twice, or not at all.
+    let mut snapshot = store.snapshot().await?;
+    let found = look_at(&mut snapshot, user, search, wanted).await;
+    store.commit(snapshot).await?;
+    found
+}
+
+async fn look_at(
+    reader: &mut SqliteConnection,
+    user: &UserId,
+    search: &Search,
+    wanted: &Wanted,
+) -> Result<MessageSearchResult, ImError> {
     let conversation = match &search.conversation {
         None => None,
-        Some(id) => match conversation::queries::find(&mut reader, id).await? {
+        Some(id) => match conversation::queries::find(reader, id).await? {
             None => return Ok(nothing()),
             Some(known) => Some(known.row),
         },
     };
     let scope = Scope { expression: wanted.expression(), conversation, time_ms: search.time_ms.clone() };
-    let mut unsent = queries::list_unsent(&mut reader, &scope).await?;
+    let mut unsent = queries::list_unsent(reader, &scope).await?;
     unsent.retain(|row| row.words().is_some_and(|words| wanted.is_met_by(&words)));
     match &search.conversation {
-        Some(id) => in_one(&mut reader, user, &scope, search, (id, unsent)).await,
-        None => in_all(&mut reader, user, &scope, search, unsent).await,
+        Some(id) => in_one(reader, user, &scope, search, (id, unsent)).await,
+        None => in_all(reader, user, &scope, search, unsent).await,
     }
 }
 

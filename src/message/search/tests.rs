@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a keyword finds, and that what the index says is what the messages say, whatever happens to them.
 
-use std::collections::HashMap;
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use hongyan_protocol::bytes::Base64Bytes;
@@ -532,6 +533,10 @@ impl Phone {
 
     async fn arrive(&mut self, index: Index) {
         let Some((to, message)) = self.unsent(index).await else { return };
+        self.arrive_in(to, MessageId::parse(&message.message_id).unwrap()).await;
+    }
+
+    async fn arrive_in(&mut self, to: &'static str, id: MessageId) {
         let (server_ms, (log, seq)) = (self.tick(), self.logs.get_mut(to).unwrap());
         *seq += 1;
         let sent = SentMessage {
@@ -541,9 +546,9 @@ impl Phone {
             counted: *seq,
             sender_counted: *seq,
         };
-        let id = ConversationId::parse(to).unwrap();
-        let mut batch = Batch::begin(&self.store, &user("alice"), [id.clone()]).await.unwrap();
-        batch.add_sent(&id, MessageId::parse(&message.message_id).unwrap(), &sent);
+        let to = ConversationId::parse(to).unwrap();
+        let mut batch = Batch::begin(&self.store, &user("alice"), [to.clone()]).await.unwrap();
+        batch.add_sent(&to, id, &sent);
         batch.save().await.unwrap();
     }
 }
@@ -575,6 +580,38 @@ proptest! {
             }
         });
     }
+}
+
+#[tokio::test]
+async fn a_search_is_of_one_moment_while_messages_are_sent_and_the_cache_goes() {
+    let mut phone = Phone::new().await;
+    let store = phone.store.clone();
+    let is_over = Cell::new(false);
+    let living = async {
+        for round in 1..=200 {
+            let id = phone.queue("c2c_bob", &text_body("tea")).await;
+            phone.arrive_in("c2c_bob", id).await;
+            if round % 4 == 0 {
+                phone.live(Event::DropCache).await;
+            }
+        }
+        is_over.set(true);
+    };
+    let searching = async {
+        while !is_over.get() {
+            let look =
+                async |param| look(&store, &user("alice"), &Search::check(param, NOW_MS).unwrap()).await.unwrap();
+            let found = look(in_bobs(&["tea"])).await;
+            let list = found.message_search_result_items.first().map_or(&[][..], |item| &item.message_list);
+            assert_eq!(usize::try_from(found.total_count).unwrap(), list.len());
+            let ids: HashSet<&str> = list.iter().map(|message| message.message_id.as_str()).collect();
+            assert_eq!(ids.len(), list.len(), "none is found twice: {list:#?}");
+            for item in look(keywords(&["tea"])).await.message_search_result_items {
+                assert_eq!(item.message_count == 1, item.message_list.len() == 1, "{item:#?}");
+            }
+        }
+    };
+    tokio::join!(living, searching);
 }
 
 #[tokio::test]
