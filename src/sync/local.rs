@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hongyan_protocol::ids::{MessageId, SeqRange, UserId};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::account::UserInfo;
@@ -27,6 +27,9 @@ pub(crate) struct Local {
     pub(crate) context: Arc<Context>,
     pub(crate) store: Store,
     pub(crate) outbox: Arc<Outbox>,
+    /// One, for a search or for a step of what makes old messages ready: the other reader stays free for everything else.
+    /// None once this is closing. Whoever has it ends, for each of its waits does.
+    pub(crate) search_turns: Arc<Semaphore>,
     user: UserId,
     inbox: Arc<Inbox>,
     /// Whether the heads were compared since the last connection: the store then knows every conversation's end.
@@ -56,6 +59,7 @@ impl Local {
         let local = Arc::new(Self {
             store,
             outbox: Arc::default(),
+            search_turns: Arc::new(Semaphore::new(1)),
             user,
             inbox: Arc::default(),
             is_current: AtomicBool::new(false),
@@ -67,7 +71,7 @@ impl Local {
         });
         let log = &local.context.log;
         let task = runtime::spawn(log, Task::new(&local).run(local.closing.subscribe()));
-        let filling = runtime::spawn(log, message::search::fill(local.store.clone(), local.closing.subscribe()));
+        let filling = runtime::spawn(log, message::search::fill(local.store.clone(), Arc::clone(&local.search_turns)));
         *local.tasks.lock().unwrap_or_else(PoisonError::into_inner) = vec![task, filling];
         Ok(local)
     }
@@ -112,6 +116,7 @@ impl Local {
     /// Ends the tasks and closes the store; returns when both have happened.
     pub(crate) async fn close(&self) {
         self.closing.send_replace(true);
+        self.search_turns.close();
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         for task in tasks {
             if let Err(error) = task.await {

@@ -4,18 +4,20 @@
 //! It is begun when the store is opened, beside everything else. A search that comes before the end goes on with it, and
 //! answers when it is done: what it finds is always all there is.
 
-use tokio::sync::watch;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
 
 use crate::error::ImError;
 use crate::message::queries;
 use crate::store::Store;
 
-/// Brings in everything, in small steps, until it is told to end.
-pub(crate) async fn fill(store: Store, closing: watch::Receiver<bool>) {
-    loop {
+/// Brings in everything, in small steps, each in a turn of its own between searches. Ends once there are no more turns.
+pub(crate) async fn fill(store: Store, turns: Arc<Semaphore>) {
+    while let Ok(_turn) = turns.acquire().await {
         match step(&store).await {
-            Ok(true) if !*closing.borrow() => {}
-            Ok(_) => return,
+            Ok(true) => {}
+            Ok(false) => return,
             Err(error) => {
                 store.note(&error);
                 return tracing::warn!(%error, "what is stored could not be made ready for searches");

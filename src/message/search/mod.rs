@@ -40,9 +40,10 @@ struct Search {
     page: Range<usize>,
 }
 
-/// Looks for messages on this device.
+/// Looks for messages on this device, when the searches that were asked for before have ended.
 pub(super) async fn search(local: &Local, param: MessageSearchParam) -> Result<MessageSearchResult, ImError> {
     let search = Search::check(param, local.context.connection.server_time_ms())?;
+    let _turn = local.search_turns.acquire().await.map_err(|_| ImError::from(Code::NOT_INITIALIZED))?;
     let found = look(&local.store, local.user(), &search).await;
     if let Err(error) = &found {
         local.store.note(error);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a keyword finds, and that what the index says is what the messages say, whatever happens to them.
 
+mod fill;
+
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -635,25 +637,4 @@ async fn pages_neither_overlap_nor_leave_anything_out() {
         }
         assert_eq!(pages, expected, "by {page_size}");
     }
-}
-
-#[tokio::test]
-async fn what_an_earlier_version_stored_is_brought_in_step_by_step_and_a_kill_costs_nothing() {
-    let mut phone = Phone::new().await;
-    let many = (0..1_700)
-        .map(|number| phone.stored(MessageId::generate(), "c2c_bob", "bob", text_body(&format!("old {number}"))));
-    let many: Vec<RawMessage> = many.collect();
-    phone.hear("c2c_bob", many).await;
-    phone.live(Event::Downgrade).await;
-    assert!(queries::index_backlog(&phone.store).await.unwrap(), "there is more");
-    phone.live(Event::Kill).await;
-    phone.receive("c2c_bob", "bob", text_body("old 1700")).await;
-    assert!(queries::index_backlog(&phone.store).await.unwrap(), "there is more");
-    assert_eq!(phone.search(in_bobs(&["old"])).await.unwrap().total_count, 1_701);
-    assert!(queries::is_whole(&mut phone.store.read().await.unwrap()).await.unwrap());
-    let sizes: Vec<i64> = sqlx::query_scalar("select count(*) from message_index")
-        .fetch_all(&mut *phone.store.read().await.unwrap())
-        .await
-        .unwrap();
-    assert_eq!(sizes, [1_701]);
 }
