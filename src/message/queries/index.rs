@@ -20,8 +20,10 @@ use crate::store::{Store, Transaction, to_json};
 /// The rules by which words are made: to be raised with each change of what is found, or of how.
 const VERSION: i64 = 1;
 
-/// How many messages of the backlog are brought in at a time: the store's other writes wait that long.
+/// How much of the backlog is brought in at a time: the store's other writes wait that long. The last message of a step may
+/// go beyond the bytes.
 const STEP_MESSAGES: i64 = 500;
+const STEP_BYTES: i64 = 256 * 1024;
 
 /// The bits of a place that are the sequence; those above are the conversation. What has larger numbers is not found:
 /// 10^12 messages of a conversation, or 8 million conversations.
@@ -59,7 +61,6 @@ impl IndexRow {
 /// A message that became one of those that the server has.
 #[derive(FromRow)]
 pub(super) struct ArrivedRow {
-    row_id: i64,
     conversation: i64,
     anchor_seq: i64,
     sender: String,
@@ -137,19 +138,7 @@ pub(in crate::message) async fn index_backlog(store: &Store) -> Result<bool, ImE
     .bind(is_old)
     .fetch_one(&mut *tx)
     .await?;
-    let rows: Vec<ArrivedRow> = sqlx::query_as(
-        "select row_id, conversation, anchor_seq, sender, body from message \
-         where row_id <= $1 and status = 2 \
-         order by row_id desc \
-         limit $2",
-    )
-    .bind(backlog_to)
-    .bind(STEP_MESSAGES)
-    .fetch_all(&mut *tx)
-    .await?;
-    let is_last = i64::try_from(rows.len()).is_ok_and(|count| count < STEP_MESSAGES);
-    let next_to = rows.last().filter(|_| !is_last).map_or(0, |row| row.row_id - 1);
-    index_arrived(&mut tx, &rows).await?;
+    let next_to = index_step(&mut tx, backlog_to).await?;
     sqlx::query("update search_state set version = $1, backlog_to = $2")
         .bind(VERSION)
         .bind(next_to)
@@ -157,4 +146,41 @@ pub(in crate::message) async fn index_backlog(store: &Store) -> Result<bool, ImE
         .await?;
     store.commit(tx).await?;
     Ok(next_to > 0)
+}
+
+/// Brings in the newest of the messages up to a row. Gives the row up to which the next step goes; 0 after the last.
+async fn index_step(tx: &mut Transaction, backlog_to: i64) -> Result<i64, ImError> {
+    // A body's length is known without reading it.
+    let sizes: Vec<(i64, i64)> = sqlx::query_as(
+        "select row_id, octet_length(body) from message \
+         where row_id <= $1 and status = 2 \
+         order by row_id desc \
+         limit $2",
+    )
+    .bind(backlog_to)
+    .bind(STEP_MESSAGES)
+    .fetch_all(&mut **tx)
+    .await?;
+    let (mut bytes, mut first) = (0, None);
+    for (row_id, size) in sizes {
+        if bytes >= STEP_BYTES {
+            break;
+        }
+        bytes += size;
+        first = Some(row_id);
+    }
+    let Some(first) = first else { return Ok(0) };
+    let rows: Vec<ArrivedRow> = sqlx::query_as(
+        "select conversation, anchor_seq, sender, body from message \
+         where row_id between $1 and $2 and status = 2 \
+         order by row_id desc \
+         limit $3",
+    )
+    .bind(first)
+    .bind(backlog_to)
+    .bind(STEP_MESSAGES)
+    .fetch_all(&mut **tx)
+    .await?;
+    index_arrived(tx, &rows).await?;
+    Ok(first - 1)
 }

@@ -100,7 +100,7 @@ pub(crate) async fn set_sent(tx: &mut Transaction, sent: &[SentRow]) -> Result<(
                 timestamp_ms = j.value ->> 'server_ms' \
          from json_each($1) j \
          where message.message_id = j.value ->> 'id' and message.status <> 2 \
-         returning row_id, conversation, anchor_seq, sender, body",
+         returning conversation, anchor_seq, sender, body",
     )
     .bind(to_json(sent)?)
     .fetch_all(&mut **tx)

@@ -29,6 +29,24 @@ async fn what_an_earlier_version_stored_is_brought_in_step_by_step_and_a_kill_co
 }
 
 #[tokio::test]
+async fn long_messages_are_brought_in_few_at_a_time_and_one_at_least() {
+    let mut phone = Phone::new().await;
+    let (long, huge) = ("long ".repeat(4_800), "huge ".repeat(60_000));
+    for text in [&long, &huge, &huge].into_iter().chain([&long; 30]) {
+        phone.receive("c2c_bob", "bob", text_body(text)).await;
+    }
+    phone.live(Event::Downgrade).await;
+    let mut counts = Vec::new();
+    while queries::index_backlog(&phone.store).await.unwrap() {
+        counts.push(phone.indexed_count().await);
+    }
+    // Eleven of 24 KB are the first to reach 256 KB.
+    assert_eq!(counts, [11, 11 + 11, 11 + 11 + 8 + 1, 32]);
+    assert!(phone.is_whole().await);
+    assert_eq!(phone.indexed_count().await, 33);
+}
+
+#[tokio::test]
 async fn a_close_ends_what_makes_old_messages_ready_and_the_next_start_goes_on_with_it() {
     let mut phone = Phone::new().await;
     let many = (0..700).map(|_| phone.stored(MessageId::generate(), "c2c_bob", "bob", text_body("old")));
