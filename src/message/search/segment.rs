@@ -7,7 +7,7 @@
 //! * Words are compared without case, width (ｆｕｌｌ, ﾊﾝｶｸ) and the accents of Latin, Greek and Russian letters.
 
 /// A word that no text has: it keeps what stands before it from being read on behind it.
-const BREAK: &str = "\u{fdd0}";
+pub(super) const BREAK: char = '\u{fdd0}';
 
 /// Whether a text ended inside a word that may go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(super) fn segment_all<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     for text in texts {
         if !words.is_empty() {
             words.push(' ');
-            words.push_str(BREAK);
+            words.push(BREAK);
         }
         segment(text, &mut words);
     }

@@ -16,8 +16,9 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::segment::segment;
-use super::{Search, look};
+use super::segment::{BREAK, segment};
+use super::wanted::ABOUT;
+use super::{Search, Words, look};
 use crate::conversation;
 use crate::error::ImError;
 use crate::message::queries::{self, HistoryKey, OutgoingRow};
@@ -69,8 +70,18 @@ fn every_word_is_one_for_the_tokenizer_of_the_index() {
         let words = words(&c.to_string());
         let is_plain = |c: char| c == ' ' || !c.is_ascii() || c.is_ascii_lowercase() || c.is_ascii_digit();
         assert!(words.chars().all(is_plain), "{c:?} gives {words:?}");
+        assert!(!words.contains([BREAK, ABOUT]), "{c:?} gives {words:?}");
         assert!(!words.starts_with(' ') && !words.ends_with(' ') && !words.contains("  "), "{c:?} gives {words:?}");
     }
+}
+
+#[test]
+fn no_keyword_begins_a_word_for_a_sender_or_a_kind() {
+    let elements = ["text", "custom"].map(|text| [text_body(text), custom_body(text)].map(|body| body.elements));
+    let words = Words::of("u", &elements.concat().concat()).unwrap();
+    let about: Vec<&str> = words.about.split(' ').collect();
+    assert_eq!(about.len(), 3);
+    assert!(about.iter().all(|word| word.starts_with(ABOUT)), "{about:?}");
 }
 
 /// Alice's store, and what the server said to it.

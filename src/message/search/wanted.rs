@@ -9,6 +9,10 @@ use hongyan_protocol::message as wire;
 use crate::message::search::segment::{End, segment, segment_all};
 use crate::message::types::{KeywordListMatchType, MessageType};
 
+/// What the words for senders and kinds begin with, and no word of a text. One space of words is the index's for both: a
+/// keyword's last word stands for all that it begins, and would go through every message of a sender whose word it begins.
+pub(super) const ABOUT: char = '\u{fdd1}';
+
 /// What of a message can be found: words, a blank between two.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::message) struct Words {
@@ -25,7 +29,7 @@ impl Words {
         for kind in [MessageType::Text, MessageType::Custom] {
             if elements.iter().filter_map(found).any(|(found, _)| found == kind) {
                 about.push(' ');
-                about.push_str(kind_word(kind));
+                about.push_str(&kind_word(kind));
             }
         }
         let text = segment_all(elements.iter().filter_map(found).map(|(_, text)| text));
@@ -42,9 +46,9 @@ fn found(element: &wire::Element) -> Option<(MessageType, &str)> {
     }
 }
 
-/// A user's id as a word of letters and digits, which no word of a kind is.
+/// A user's id as a word that no kind has.
 fn sender_word(sender: &str) -> String {
-    let mut word = "u".to_owned();
+    let mut word = format!("{ABOUT}u");
     for byte in sender.bytes() {
         // Writing to a text does not fail.
         let _ = write!(word, "{byte:02x}");
@@ -52,11 +56,12 @@ fn sender_word(sender: &str) -> String {
     word
 }
 
-fn kind_word(kind: MessageType) -> &'static str {
-    match kind {
+fn kind_word(kind: MessageType) -> String {
+    let kind = match kind {
         MessageType::Text => "text",
         MessageType::Custom => "custom",
-    }
+    };
+    format!("{ABOUT}{kind}")
 }
 
 /// A keyword: words that follow each other.
@@ -98,7 +103,7 @@ pub(super) struct Wanted {
     phrases: Vec<Phrase>,
     match_type: KeywordListMatchType,
     senders: Vec<String>,
-    kinds: Vec<&'static str>,
+    kinds: Vec<String>,
 }
 
 impl Wanted {
