@@ -11,6 +11,7 @@ use hongyan_protocol::message::Element;
 use serde::Serialize;
 use sqlx::{FromRow, SqliteConnection};
 
+use super::HistoryKey;
 use crate::error::ImError;
 use crate::listener::events::ConversationRow;
 use crate::message::search::Words;
@@ -34,6 +35,11 @@ const CONVERSATIONS_MAX: i64 = (1 << 23) - 1;
 fn place_of(conversation: i64, seq: i64) -> Option<i64> {
     let is_in_range = (0..CONVERSATIONS_MAX).contains(&conversation) && (0..1 << SEQ_BITS).contains(&seq);
     is_in_range.then_some(conversation << SEQ_BITS | seq)
+}
+
+/// Where in its conversation a place is.
+pub(in crate::message) fn key_of(place: i64) -> HistoryKey {
+    HistoryKey { anchor_seq: place & ((1 << SEQ_BITS) - 1), sub: 0 }
 }
 
 /// The places of a conversation.

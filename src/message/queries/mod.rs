@@ -31,12 +31,12 @@ use crate::store::to_json;
 
 pub(crate) use held::{load_held, save_held};
 pub(crate) use index::IndexRow;
-pub(super) use index::{index_backlog, is_whole};
+pub(super) use index::{index_backlog, is_whole, key_of};
 pub(crate) use outbox::{OutgoingRow, dequeue, insert_outgoing, insert_salvaged, list_outbox, list_outcomes, requeue};
 pub(super) use outbox::{QueuedRow, list_queued};
 #[cfg(test)]
-pub(super) use search::{LIST_UNSENT, PAGE_HITS};
-pub(super) use search::{Scope, count_hits, list_at, list_unsent, page_hits, page_newest};
+pub(super) use search::{PAGE_HITS, PAGE_UNSENT};
+pub(super) use search::{Scope, UNSENT_PAGE, count_hits, list_at, page_hits, page_newest, page_unsent};
 #[cfg(test)]
 pub(super) use write::LATEST_UNSENT_MS;
 pub(crate) use write::{
@@ -52,14 +52,14 @@ const FAILED: i64 = MessageStatus::Failed as i64;
 #[derive(Debug, FromRow)]
 pub(crate) struct MessageRow {
     message_id: String,
-    pub(super) conversation: i64,
+    conversation: i64,
     anchor_seq: i64,
     sub: i64,
     status: i64,
     sender: String,
     nick: String,
     face_url: String,
-    pub(super) timestamp_ms: i64,
+    timestamp_ms: i64,
     failure: Option<i32>,
     body: String,
 }

@@ -5,8 +5,8 @@ use std::ops::{Range, RangeInclusive};
 
 use sqlx::{FromRow, SqliteConnection};
 
-use super::MessageRow;
-use super::index::places_of;
+use super::index::{key_of, places_of};
+use super::{HistoryKey, MessageRow};
 use crate::error::ImError;
 use crate::listener::events::ConversationRow;
 use crate::message::search::Words;
@@ -74,15 +74,15 @@ pub(in crate::message) async fn count_hits(
 pub(in crate::message) const PAGE_HITS: &str =
     concat!("select rowid ", hits!(), "order by rowid desc limit $6 offset $7");
 
-/// The places of what is found, the last place first.
+/// Where what is found stands, the last place first.
 pub(in crate::message) async fn page_hits(
     connection: &mut SqliteConnection,
     scope: &Scope,
     offset: i64,
     limit: i64,
-) -> Result<Vec<i64>, ImError> {
+) -> Result<Vec<HistoryKey>, ImError> {
     let places = scope.places();
-    Ok(sqlx::query_scalar(PAGE_HITS)
+    let hits: Vec<i64> = sqlx::query_scalar(PAGE_HITS)
         .bind(&scope.expression)
         .bind(places.start)
         .bind(places.end)
@@ -91,7 +91,8 @@ pub(in crate::message) async fn page_hits(
         .bind(limit)
         .bind(offset)
         .fetch_all(connection)
-        .await?)
+        .await?;
+    Ok(hits.into_iter().map(key_of).collect())
 }
 
 /// Orders conversations by the newest message that was found in each, newest first. Each comes with the place of the
@@ -116,45 +117,72 @@ pub(in crate::message) async fn page_newest(
     .await?)
 }
 
-/// The messages at some places, the last place of a conversation first.
+/// The message of each of some places, the last place of a conversation first.
 pub(in crate::message) async fn list_at(
     connection: &mut SqliteConnection,
-    places: &[i64],
+    places: &[(i64, HistoryKey)],
 ) -> Result<Vec<MessageRow>, ImError> {
+    let places: Vec<(i64, i64, i64)> = places.iter().map(|(row, key)| (*row, key.anchor_seq, key.sub)).collect();
     Ok(sqlx::query_as(concat!(
         "select ",
         message_columns!(),
         "from json_each($1) j \
-         join message on conversation = j.value >> 40 and anchor_seq = j.value & 0xffffffffff and sub = 0 \
-         order by j.value desc"
+         join message on conversation = j.value ->> 0 and anchor_seq = j.value ->> 1 and sub = j.value ->> 2 \
+         order by conversation, anchor_seq desc, sub desc"
     ))
-    .bind(to_json(places)?)
+    .bind(to_json(&places)?)
     .fetch_all(connection)
     .await?)
 }
 
-pub(in crate::message) const LIST_UNSENT: &str = concat!(
-    "select ",
-    message_columns!(),
-    "from message \
-     where status <> 2 and ($1 is null or conversation = $1) and ($2 is null or timestamp_ms between $2 and $3) \
-     order by conversation, anchor_seq desc, sub desc"
-);
+/// How many of the messages that were not sent are read at a time: those that failed stay, and may be many.
+pub(in crate::message) const UNSENT_PAGE: usize = 200;
 
-/// What was not sent, of one conversation or of all, newest first.
-pub(in crate::message) async fn list_unsent(
+pub(in crate::message) const PAGE_UNSENT: &str = "select row_id, conversation, anchor_seq, sub, timestamp_ms, sender, body \
+     from message \
+     where status <> 2 and (conversation, timestamp_ms, row_id) > ($1, $2, $3) \
+       and ($4 is null or conversation = $4) and ($5 is null or timestamp_ms between $5 and $6) \
+     order by conversation, timestamp_ms, row_id \
+     limit $7";
+
+/// What was not sent, of one conversation or of all, by its age, after one that was looked at before.
+pub(in crate::message) async fn page_unsent(
     connection: &mut SqliteConnection,
     scope: &Scope,
-) -> Result<Vec<MessageRow>, ImError> {
-    Ok(sqlx::query_as(LIST_UNSENT)
+    after: Option<&UnsentRow>,
+) -> Result<Vec<UnsentRow>, ImError> {
+    let start = (scope.conversation.map_or(0, |row| row.0), i64::MIN, 0);
+    let after = after.map_or(start, |row| (row.conversation, row.timestamp_ms, row.row_id));
+    Ok(sqlx::query_as(PAGE_UNSENT)
+        .bind(after.0)
+        .bind(after.1)
+        .bind(after.2)
         .bind(scope.conversation.map(|row| row.0))
         .bind(scope.time_ms.as_ref().map(RangeInclusive::start))
         .bind(scope.time_ms.as_ref().map(RangeInclusive::end))
+        .bind(i64::try_from(UNSENT_PAGE).unwrap_or(i64::MAX))
         .fetch_all(connection)
         .await?)
 }
 
-impl MessageRow {
+/// A message that was not sent, as far as a search looks at it.
+#[derive(Debug, FromRow)]
+pub(in crate::message) struct UnsentRow {
+    row_id: i64,
+    pub(in crate::message) conversation: i64,
+    anchor_seq: i64,
+    sub: i64,
+    pub(in crate::message) timestamp_ms: i64,
+    sender: String,
+    body: String,
+}
+
+impl UnsentRow {
+    /// Where it stands.
+    pub(in crate::message) fn key(&self) -> HistoryKey {
+        HistoryKey { anchor_seq: self.anchor_seq, sub: self.sub }
+    }
+
     /// What of it can be found.
     pub(in crate::message) fn words(&self) -> Option<Words> {
         Words::of(&self.sender, &read_body(&self.body).elements)

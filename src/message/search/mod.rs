@@ -11,6 +11,7 @@ mod segment;
 mod tests;
 mod wanted;
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::{Range, RangeInclusive};
 
@@ -20,8 +21,9 @@ use sqlx::SqliteConnection;
 
 use crate::conversation;
 use crate::error::ImError;
+use crate::listener::events::ConversationRow;
 use crate::message::limits::{SEARCH_COUNT_MAX, SEARCH_KEYWORD_BYTES_MAX, SEARCH_KEYWORDS_MAX, SEARCH_SENDERS_MAX};
-use crate::message::queries::{self, MessageRow, Scope};
+use crate::message::queries::{self, HistoryKey, Scope};
 use crate::message::types::{Message, MessageSearchParam, MessageSearchResult, MessageSearchResultItem};
 use crate::store::Store;
 use crate::sync::Local;
@@ -75,11 +77,10 @@ async fn look_at(
         },
     };
     let scope = Scope { expression: wanted.expression(), conversation, time_ms: search.time_ms.clone() };
-    let mut unsent = queries::list_unsent(reader, &scope).await?;
-    unsent.retain(|row| row.words().is_some_and(|words| wanted.is_met_by(&words)));
-    match &search.conversation {
-        Some(id) => in_one(reader, user, &scope, search, (id, unsent)).await,
-        None => in_all(reader, user, &scope, search, unsent).await,
+    let unsent = list_unsent(reader, &scope, wanted).await?;
+    match (&search.conversation, conversation) {
+        (Some(id), Some(row)) => in_one(reader, user, &scope, search, (id, row, unsent)).await,
+        _ => in_all(reader, user, &scope, search, unsent).await,
     }
 }
 
@@ -123,45 +124,66 @@ impl Search {
     }
 }
 
+/// A message that was not sent and is what is wanted.
+struct Unsent {
+    conversation: i64,
+    key: HistoryKey,
+    timestamp_ms: i64,
+}
+
+/// Looks at all that was not sent, some at a time. Gives those of one conversation newest first.
+async fn list_unsent(reader: &mut SqliteConnection, scope: &Scope, wanted: &Wanted) -> Result<Vec<Unsent>, ImError> {
+    let mut found = Vec::new();
+    let mut page = queries::page_unsent(reader, scope, None).await?;
+    loop {
+        let met = page.iter().filter(|row| row.words().is_some_and(|words| wanted.is_met_by(&words)));
+        found.extend(met.map(|row| Unsent {
+            conversation: row.conversation,
+            key: row.key(),
+            timestamp_ms: row.timestamp_ms,
+        }));
+        if page.len() < queries::UNSENT_PAGE {
+            break;
+        }
+        page = queries::page_unsent(reader, scope, page.last()).await?;
+    }
+    found.sort_unstable_by_key(|unsent| Reverse(unsent.key));
+    Ok(found)
+}
+
 /// The messages of one conversation, newest first. What was not sent stands where history shows it.
 async fn in_one(
     reader: &mut SqliteConnection,
     user: &UserId,
     scope: &Scope,
     search: &Search,
-    (id, unsent): (&ConversationId, Vec<MessageRow>),
+    (id, row, unsent): (&ConversationId, ConversationRow, Vec<Unsent>),
 ) -> Result<MessageSearchResult, ImError> {
     let page = &search.page;
     let sent_count = queries::count_hits(reader, scope).await?.first().map_or(0, |hits| hits.messages_count);
     // Those that were not sent and are before the page push as many of the others onto it.
     let first_sent = page.start.saturating_sub(unsent.len());
     let limit = page.end - first_sent;
-    let places = queries::page_hits(reader, scope, as_i64(first_sent), as_i64(limit)).await?;
-    let sent = queries::list_at(reader, &places).await?;
+    let sent = queries::page_hits(reader, scope, as_i64(first_sent), as_i64(limit)).await?;
     let total = as_i64(unsent.len()).saturating_add(sent_count);
-    let rows = merge(sent, first_sent, unsent, page);
-    if rows.is_empty() {
+    let places: Vec<_> = merge(sent, first_sent, &unsent, page).into_iter().map(|key| (row.0, key)).collect();
+    if places.is_empty() {
         return Ok(MessageSearchResult { total_count: as_i32(total), ..nothing() });
     }
+    let rows = queries::list_at(reader, &places).await?;
     let message_list = queries::show(reader, user, rows).await?;
     let item = MessageSearchResultItem { conversation_id: id.to_string(), message_count: as_i32(total), message_list };
     Ok(MessageSearchResult { total_count: as_i32(total), message_search_result_items: vec![item] })
 }
 
 /// What is on a page, of messages that were sent, from the one of a number on, and of all others; both newest first.
-fn merge(sent: Vec<MessageRow>, first_sent: usize, unsent: Vec<MessageRow>, page: &Range<usize>) -> Vec<MessageRow> {
-    let mut rows = Vec::with_capacity(sent.len() + unsent.len());
-    let mut unsent = unsent.into_iter().peekable();
-    for row in sent {
-        while let Some(newer) = unsent.next_if(|unsent| unsent.key() > row.key()) {
-            rows.push(newer);
-        }
-        rows.push(row);
-    }
-    rows.extend(unsent);
+fn merge(sent: Vec<HistoryKey>, first_sent: usize, unsent: &[Unsent], page: &Range<usize>) -> Vec<HistoryKey> {
+    let mut keys = sent;
+    keys.extend(unsent.iter().map(|unsent| unsent.key));
+    keys.sort_unstable_by_key(|key| Reverse(*key));
     // Their numbers go on from `first_sent`. What was not sent and is newer than all of these may be numbered too high, but
     // never as high as the page begins.
-    rows.into_iter().skip(page.start - first_sent).take(page.len()).collect()
+    keys.into_iter().skip(page.start - first_sent).take(page.len()).collect()
 }
 
 /// What was found in a conversation.
@@ -171,7 +193,7 @@ struct Found {
     /// The place of the newest that the server has; 0 for none.
     newest: i64,
     /// The newest that was not sent.
-    unsent: Option<MessageRow>,
+    unsent: Option<Unsent>,
 }
 
 /// The conversations, the one with the newest message first.
@@ -180,22 +202,22 @@ async fn in_all(
     user: &UserId,
     scope: &Scope,
     search: &Search,
-    unsent: Vec<MessageRow>,
+    unsent: Vec<Unsent>,
 ) -> Result<MessageSearchResult, ImError> {
     let mut all: HashMap<i64, Found> = HashMap::new();
     for hits in queries::count_hits(reader, scope).await? {
         let found = Found { messages_count: hits.messages_count, newest: hits.newest, unsent: None };
         all.insert(hits.conversation, found);
     }
-    for row in unsent {
-        let found = all.entry(row.conversation).or_default();
+    for unsent in unsent {
+        let found = all.entry(unsent.conversation).or_default();
         found.messages_count += 1;
-        if found.unsent.as_ref().is_none_or(|other| other.timestamp_ms < row.timestamp_ms) {
-            found.unsent = Some(row);
+        if found.unsent.as_ref().is_none_or(|other| other.timestamp_ms < unsent.timestamp_ms) {
+            found.unsent = Some(unsent);
         }
     }
     let total_count = as_i32(as_i64(all.len()));
-    let unsent_ms = |found: &Found| found.unsent.as_ref().map_or(0, |row| row.timestamp_ms);
+    let unsent_ms = |found: &Found| found.unsent.as_ref().map_or(0, |unsent| unsent.timestamp_ms);
     let newest: Vec<_> = all.iter().map(|(row, found)| (*row, found.newest, unsent_ms(found))).collect();
     let page = &search.page;
     let page = queries::page_newest(reader, &newest, as_i64(page.start), as_i64(page.len())).await?;
@@ -217,14 +239,11 @@ async fn single_messages(
     user: &UserId,
     found: Vec<(i64, Found)>,
 ) -> Result<HashMap<String, Message>, ImError> {
-    let (mut places, mut rows) = (Vec::new(), Vec::new());
-    for (_, found) in found.into_iter().filter(|(_, found)| found.messages_count == 1) {
-        match found.unsent {
-            Some(row) => rows.push(row),
-            None => places.push(found.newest),
-        }
-    }
-    rows.extend(queries::list_at(reader, &places).await?);
+    let single = found.into_iter().filter(|(_, found)| found.messages_count == 1);
+    let places: Vec<_> = single
+        .map(|(row, found)| (row, found.unsent.map_or(queries::key_of(found.newest), |unsent| unsent.key)))
+        .collect();
+    let rows = queries::list_at(reader, &places).await?;
     let messages = queries::show(reader, user, rows).await?;
     Ok(messages.into_iter().map(|message| (message.conversation_id.clone(), message)).collect())
 }

@@ -310,11 +310,15 @@ async fn what_cannot_be_looked_for_is_refused_with_its_code() {
 }
 
 #[tokio::test]
-async fn a_search_sorts_no_hits_and_reads_only_what_was_not_sent_beside_them() {
+async fn a_search_sorts_no_hits_and_reads_only_what_was_not_sent_beside_them_page_by_page() {
     let phone = Phone::new().await;
     let mut reader = phone.store.read().await.unwrap();
     for (query, expected, forbidden) in [
-        (queries::LIST_UNSENT, "USING INDEX message_unsent", "SEARCH message USING INTEGER PRIMARY KEY"),
+        (
+            queries::PAGE_UNSENT,
+            "SEARCH message USING INDEX message_unsent ((conversation,timestamp_ms)>",
+            "TEMP B-TREE",
+        ),
         (queries::PAGE_HITS, "SCAN message_index VIRTUAL TABLE INDEX", "TEMP B-TREE"),
     ] {
         let explain = AssertSqlSafe(format!("explain query plan {query}"));
@@ -593,6 +597,25 @@ proptest! {
             }
         });
     }
+}
+
+#[tokio::test]
+async fn all_that_was_not_sent_is_looked_at_also_where_much_of_it_has_one_time() {
+    let mut phone = Phone::new().await;
+    for number in 0..500 {
+        let text = if number % 10 == 0 { "tea" } else { "coffee" };
+        phone.queue("c2c_bob", &text_body(text)).await;
+    }
+    let mut tx = phone.store.begin().await.unwrap();
+    sqlx::query("update message set timestamp_ms = 7 where row_id > 20").execute(&mut *tx).await.unwrap();
+    phone.store.commit(tx).await.unwrap();
+    let everywhere = phone.search(keywords(&["tea"])).await.unwrap();
+    assert_eq!(everywhere.message_search_result_items[0].message_count, 50);
+    let found = phone.search(MessageSearchParam { page_size: 7, page_index: 7, ..in_bobs(&["tea"]) }).await.unwrap();
+    assert_eq!((found.total_count, texts(&found)), (50, vec!["tea"]));
+    let one = phone.search(MessageSearchParam { page_size: 1, ..in_bobs(&["coffee"]) }).await.unwrap();
+    let newest = phone.all().await[0].1[0].message_id.clone();
+    assert_eq!((one.total_count, &one.message_search_result_items[0].message_list[0].message_id), (450, &newest));
 }
 
 #[tokio::test]
