@@ -4,8 +4,9 @@
 use std::fs;
 
 use hongyan::message::{HistorySource, MessageStatus};
+use sqlx::Connection;
 
-use super::fixture::{Fixture, find_file};
+use super::fixture::{Fixture, find_file, open};
 use super::server::serve;
 use super::{ALICES_PHONE, device_id, message_id};
 use crate::harness::device::Device;
@@ -67,6 +68,23 @@ async fn a_phone_of_every_version_shows_all_it_has_without_a_network() {
         assert_eq!(found_in(&alice, &c2c("bob"), &["早上", "way"]).await, [WAITING, expected[0]]);
         assert_eq!(found_in(&alice, &group("geese"), &["bob", "sou"]).await, ["Without bob", "South"]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_phone_had_before_there_was_search_is_made_ready_for_it_though_nobody_searches() {
+    const TEXTS_THAT_THE_SERVER_HAS: i64 = 11;
+    let fixture = Fixture::of("0.1.0-alpha");
+    let server = serve(&fixture).await;
+    let alice = alices_phone(&fixture, &server, &server.proxy().await).await;
+    let mut file = open(&find_file(alice.folder(), "im.db").expect("a store")).await;
+    let count: i64 = eventually("an index that is whole", async || {
+        const STATE: &str = "select backlog_to, (select count(*) from message_index) from search_state";
+        let (backlog_to, count): (i64, i64) = sqlx::query_as(STATE).fetch_one(&mut file).await.unwrap();
+        if backlog_to == 0 { Ok(count) } else { Err(backlog_to) }
+    })
+    .await;
+    assert_eq!(count, TEXTS_THAT_THE_SERVER_HAS);
+    file.close().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
