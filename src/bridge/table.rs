@@ -10,7 +10,7 @@ use crate::bridge::args::{Args, Form, Param, params};
 use crate::bridge::methods::{client, conversations, groups, messages};
 use crate::bridge::numbers::{ELEM_TYPE_SENT, GetType, Native};
 use crate::client::ImClient;
-use crate::message::{KeywordListMatchType, MessagePriority, MessageType};
+use crate::message::{KeywordListMatchType, MessagePriority};
 
 /// What is known of one method.
 pub(super) struct Row {
@@ -230,8 +230,8 @@ const MESSAGES: &[Row] = methods! {
         keywordList may Form::List(&Form::Text) => "What is looked for, at most 5 of 512 bytes; it may be empty only where senders or types are named.",
         keywordListMatchType may Form::Choice(KeywordListMatchType::NUMBERS) => "How many of them a message must have.",
         senderUserIDList may Form::List(&Form::Text) => "Users of whom one sent it, at most 5; nobody for anybody.",
-        messageTypeList may Form::List(&Form::Choice(MessageType::NUMBERS)) => "Kinds of which it has an element; none for all.",
-        conversationID may Form::Text => "`c2c_<userID>` or `group_<groupID>`; all conversations where it is not said.",
+        messageTypeList may Form::List(&Form::Int) => "Kinds of which it has an element: 1 text, 2 custom, by its description; none for all. Other numbers find nothing in this version.",
+        conversationID may Form::Text => "`c2c_<userID>` or `group_<groupID>`; all conversations where it is not said or empty.",
         searchTimePosition may Form::Long => "Up to and with this second since 1970; nothing or 0 for now.",
         searchTimePositionMs may Form::Long => "The same to the millisecond; one of the two.",
         searchTimePeriod may Form::Long => "How many seconds before that at the most; nothing or 0 for any time.",

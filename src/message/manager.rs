@@ -223,6 +223,14 @@ impl MessageManager {
     }
 }
 
+impl MessageManager {
+    /// A search, checked and answered as one that finds nothing.
+    pub(crate) fn search_nothing(&self, param: MessageSearchParam) -> Result<MessageSearchResult, ImError> {
+        let local = self.core.local()?;
+        search::check(&local, param)
+    }
+}
+
 fn parse_message_id(id: &str) -> Result<MessageId, ImError> {
     MessageId::parse(id).map_err(|error| ImError::new(Code::INVALID_PARAMETERS, error.what))
 }

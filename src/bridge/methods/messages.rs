@@ -117,18 +117,25 @@ pub(in crate::bridge) fn search_local(client: Arc<ImClient>, mut args: Args) -> 
     async move {
         let match_type = args.find("keywordListMatchType")?.and_then(KeywordListMatchType::of);
         let types: Vec<i32> = args.find("messageTypeList")?.unwrap_or_default();
+        let known: Vec<MessageType> = types.iter().filter_map(|number| MessageType::of(*number)).collect();
+        let is_of_others = known.is_empty() && !types.is_empty();
+        let conversation_id: Option<String> = args.find("conversationID")?;
         let param = MessageSearchParam {
             keyword_list: args.find("keywordList")?.unwrap_or_default(),
             keyword_list_match_type: match_type.unwrap_or_default(),
             sender_user_id_list: args.find("senderUserIDList")?.unwrap_or_default(),
-            message_type_list: types.into_iter().filter_map(MessageType::of).collect(),
-            conversation_id: args.find("conversationID")?,
+            message_type_list: if is_of_others { vec![MessageType::Text] } else { known },
+            conversation_id: conversation_id.filter(|id| !id.is_empty()),
             search_time_position_ms: end_ms(&mut args, "searchTimePosition", "searchTimePositionMs")?,
             search_time_period_ms: span_ms(&mut args, "searchTimePeriod", "searchTimePeriodMs")?,
             page_index: args.find("pageIndex")?.unwrap_or(0),
             page_size: args.take("pageSize")?,
         };
-        json(&SearchResult::from(client.messages().search_local_messages(param).await?))
+        let messages = client.messages();
+        // No message is of a kind that this version does not have; what is wrong with the rest is told all the same.
+        let found =
+            if is_of_others { messages.search_nothing(param)? } else { messages.search_local_messages(param).await? };
+        json(&SearchResult::from(found))
     }
     .boxed()
 }

@@ -53,6 +53,12 @@ pub(super) async fn search(local: &Local, param: MessageSearchParam) -> Result<M
     found
 }
 
+/// Checks a search, and finds nothing.
+pub(super) fn check(local: &Local, param: MessageSearchParam) -> Result<MessageSearchResult, ImError> {
+    Search::check(param, local.context.connection.server_time_ms())?;
+    Ok(nothing())
+}
+
 async fn look(store: &Store, user: &UserId, search: &Search) -> Result<MessageSearchResult, ImError> {
     let Some(wanted) = &search.wanted else { return Ok(nothing()) };
     fill::complete(store).await?;
