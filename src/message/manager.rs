@@ -206,8 +206,9 @@ impl MessageManager {
     /// offline. Tips of groups are not found, messages that wait or failed are.
     ///
     /// In one conversation the messages come newest first, by pages. In all conversations the conversations come by pages,
-    /// with the number of messages found in each. After an update from a version without search, the first search
-    /// waits until what is stored was made ready.
+    /// with the number of messages found in each. Pages are counted from the newest: while messages arrive, the same
+    /// `search_time_position_ms` for all pages keeps them in their places. Searches are done one after another. After an
+    /// update from a version without search, the first one waits until what is stored was made ready.
     ///
     /// Codes: 6004 for a bad conversation id, 6014 where no user's data is open, 6017 where nothing is looked for, for more than 5
     /// keywords or senders, a keyword of more than 512 bytes, a time before 1970 or a bad page, 6022 where the disk is full while

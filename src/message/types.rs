@@ -210,8 +210,8 @@ pub struct MessageSearchParam {
     /// A keyword is found where its words follow each other, whatever stands between them that is no letter, digit or
     /// emoji. The last word may be the beginning of a longer one: `hel` finds `Hello`, `ell` does not. In Chinese,
     /// Japanese, Korean, Thai and other scripts without blanks, and among emoji, each character is a word, so that any part
-    /// of a text is found. Case, width and the accents of Latin, Greek and Russian letters make no difference. A keyword
-    /// without a letter, digit or emoji is found in no message.
+    /// of a text is found. Case, width and the accents of Latin, modern Greek and Russian letters make no difference. A
+    /// keyword without a letter, digit or emoji is found in no message.
     pub keyword_list: Vec<String>,
     /// Whether one of the keywords is enough.
     pub keyword_list_match_type: KeywordListMatchType,
@@ -221,7 +221,8 @@ pub struct MessageSearchParam {
     pub message_type_list: Vec<MessageType>,
     /// The conversation that it is in: `c2c_<userID>` or `group_<groupID>`; nothing for all.
     pub conversation_id: Option<String>,
-    /// The latest time that it may be of, in milliseconds since 1970; 0 for now.
+    /// The latest time that it may be of, in milliseconds since 1970; 0 for now. The same time for every page of a search
+    /// keeps what arrives meanwhile from moving the pages.
     pub search_time_position_ms: i64,
     /// How long before that at the most, in milliseconds; 0 for any time.
     pub search_time_period_ms: i64,

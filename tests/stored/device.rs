@@ -75,7 +75,8 @@ async fn what_a_phone_had_before_there_was_search_is_made_ready_for_it_though_no
     const TEXTS_THAT_THE_SERVER_HAS: i64 = 11;
     let fixture = Fixture::of("0.1.0-alpha");
     let server = serve(&fixture).await;
-    let alice = alices_phone(&fixture, &server, &server.proxy().await).await;
+    let proxy = server.proxy().await;
+    let alice = alices_phone(&fixture, &server, &proxy).await;
     let mut file = open(&find_file(alice.folder(), "im.db").expect("a store")).await;
     let count: i64 = eventually("an index that is whole", async || {
         const STATE: &str = "select backlog_to, (select count(*) from message_index) from search_state";

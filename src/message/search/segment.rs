@@ -4,7 +4,7 @@
 //! * In scripts that are written without blanks (Han, kana, Thai, …), in Korean, which appends its particles, and among
 //!   emoji each character is a word of its own: a search then finds any part of a text.
 //! * Elsewhere letters and digits that follow each other are one word. All else only stands between words.
-//! * Words are compared without case, width (ｆｕｌｌ, ﾊﾝｶｸ) and the accents of Latin, Greek and Russian letters.
+//! * Words are compared without case, width (ｆｕｌｌ, ﾊﾝｶｸ) and the accents of Latin, modern Greek and Russian letters.
 
 /// A word that no text has: it keeps what stands before it from being read on behind it.
 pub(super) const BREAK: char = '\u{fdd0}';
@@ -33,9 +33,9 @@ pub(super) fn segment_all<'a>(texts: impl Iterator<Item = &'a str>) -> String {
 pub(super) fn segment(text: &str, words: &mut String) -> End {
     let mut end = End::AfterWord;
     for c in text.chars() {
-        if let Some(voiced) = words.chars().next_back().and_then(|kana| voiced(kana, c)) {
+        if let Some(whole) = words.chars().next_back().and_then(|last| voiced(last, c).or_else(|| lettered(last, c))) {
             words.pop();
-            words.push(voiced);
+            words.push(whole);
             continue;
         }
         for c in wide(c).to_lowercase().map(plain) {
@@ -95,9 +95,9 @@ fn role(c: char) -> Role {
     }
 }
 
-/// Emoji, and signs that are used like them.
+/// Emoji, and signs that are used like them. Not ©, ® and ™: they stand behind names, which are looked for without them.
 fn is_picture(c: char) -> bool {
-    matches!(c, '\u{2190}'..='\u{21ff}' | '\u{2300}'..='\u{23ff}' | '\u{25a0}'..='\u{27bf}' | '\u{2900}'..='\u{297f}'
+    matches!(c, '‼' | '⁉' | '〰' | '〽' | '㊗' | '㊙' | '\u{2190}'..='\u{21ff}' | '\u{2300}'..='\u{23ff}' | '\u{25a0}'..='\u{27bf}' | '\u{2900}'..='\u{297f}'
         | '\u{2b00}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}')
 }
 
@@ -151,6 +151,16 @@ fn voiced(kana: char, mark: char) -> Option<char> {
         {
             char::from_u32(code + 1)
         }
+        _ => None,
+    }
+}
+
+/// A Cyrillic letter with what was written behind it, where that is no accent: the two are a letter of its own.
+fn lettered(letter: char, mark: char) -> Option<char> {
+    match (letter, mark) {
+        ('и', '\u{306}') => Some('й'),
+        ('у', '\u{306}') => Some('ў'),
+        ('і', '\u{308}') => Some('ї'),
         _ => None,
     }
 }

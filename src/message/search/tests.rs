@@ -55,6 +55,8 @@ fn a_text_is_divided_as_its_script_is_read() {
         ("𠀀𰻞〇々ー", "𠀀 𰻞 〇 々 ー"),
         ("Ærø café CAFE\u{301} Đường İstanbul", "æro cafe cafe duong istanbul"),
         ("ΟΔΥΣΣΕΥΣ Ὀδυσσεύς Ёлка", "οδυσσευσ ὀδυσσευσ елка"),
+        ("Иногда И\u{306}од, мои\u{306} і\u{308}жак, Е\u{308}лка", "иногда йод мой їжак елка"),
+        ("what‼️no⁉ 〰️〽️㊗️㊙️ Hongyan™ © ®", "what ‼ no ⁉ 〰 〽 ㊗ ㊙ hongyan"),
         ("don't stop@all.now_or#never", "don t stop all now or never"),
         ("a😀b👍🏽👨‍👩‍👧❤️1️⃣🇨🇳", "a 😀 b 👍 👨 👩 👧 ❤ 1 🇨 🇳"),
         ("\"*^:-(){}[]|&!~+", ""),

@@ -132,8 +132,8 @@ public final class MessageManager: Sendable {
     ///
     /// A keyword is found where its words follow each other, whatever stands between them that is no letter, digit or emoji. Its last word may be the
     /// beginning of a longer one: `hel` finds `Hello`, `ell` does not. In Chinese, Japanese, Korean, Thai and other scripts without blanks, and among
-    /// emoji, each character is a word, so that any part of a text is found. Case, width and the accents of Latin, Greek and Russian letters make no
-    /// difference. A keyword without a letter, digit or emoji is found in no message.
+    /// emoji, each character is a word, so that any part of a text is found. Case, width and the accents of Latin, modern Greek and Russian letters
+    /// make no difference. A keyword without a letter, digit or emoji is found in no message.
     ///
     /// The messages of one conversation come newest first. Of all conversations come those that have some, each with the number of messages, and with
     /// the message itself where it is exactly one. After an update from a version without search, the first search waits until what is stored was made ready.
@@ -145,7 +145,8 @@ public final class MessageManager: Sendable {
     ///   - senderUserIdList: Users of whom one sent it, at most 5; empty for anybody. The user may be among them.
     ///   - messageTypeList: Kinds of which it has an element; empty for both.
     ///   - conversationId: The conversation that it is in: `c2c_<userID>` or `group_<groupID>`; nothing for all.
-    ///   - searchTimePositionMs: The latest time that it may be of, in milliseconds since 1970; 0 for now.
+    ///   - searchTimePositionMs: The latest time that it may be of, in milliseconds since 1970; 0 for now. The same time for every page keeps what arrives
+    ///     meanwhile from moving the pages.
     ///   - searchTimePeriodMs: How long before that at the most, in milliseconds; 0 for any time.
     ///   - pageIndex: Which page is asked for, the first is 0.
     ///   - pageSize: How many messages of one conversation, or how many conversations, a page has at the most, 1 to 100.

@@ -206,7 +206,7 @@ public class MessageManager internal constructor(
      * A keyword is found where its words follow each other, whatever stands between them that is no letter, digit or
      * emoji. Its last word may be the beginning of a longer one: `hel` finds `Hello`, `ell` does not. In Chinese, Japanese,
      * Korean, Thai and other scripts without blanks, and among emoji, each character is a word, so that any part of a text
-     * is found. Case, width and the accents of Latin, Greek and Russian letters make no difference.
+     * is found. Case, width and the accents of Latin, modern Greek and Russian letters make no difference.
      *
      * After an update from a version without search, the first search waits until what is stored was made ready.
      *
@@ -217,7 +217,8 @@ public class MessageManager internal constructor(
      * @param senderUserIdList Users of whom one sent it, at most 5; empty for anybody. The user may be among them.
      * @param messageTypeList Kinds of which it has an element; empty for both.
      * @param conversationId The conversation that it is in: `c2c_<userID>` or `group_<groupID>`; null for all.
-     * @param searchTimePositionMs The latest time that it may be of, in milliseconds since 1970; 0 for now.
+     * @param searchTimePositionMs The latest time that it may be of, in milliseconds since 1970; 0 for now. The same time for
+     *   every page keeps what arrives meanwhile from moving the pages.
      * @param searchTimePeriodMs How long before that at the most, in milliseconds; 0 for any time.
      * @param pageIndex Which page is asked for, the first is 0.
      * @param pageSize How many messages of one conversation, or how many conversations, a page has at the most, 1 to 100.
