@@ -139,94 +139,103 @@ fn self_info(source: &Source<'_>) -> Result<(), Unread> {
     Ok(())
 }
 
-/// Messages of several conversations go together, those of one in its order: after what cannot be read now nothing more is
-/// told.
+/// A range of a conversation that listeners are to be told of.
+type Stretch = (ConversationRow, SeqRange);
+
 fn new_messages(source: &Source<'_>, conversations: Vec<(ConversationRow, Vec<SeqRange>)>) -> Vec<EventRef> {
     if source.listeners().message.is_empty() {
         return Vec::new();
     }
-    let ranges = conversations.into_iter().flat_map(|(row, ranges)| ranges.into_iter().map(move |range| (row, range)));
-    let mut waiting: VecDeque<(ConversationRow, SeqRange)> = ranges.filter(|(_, range)| !range.is_empty()).collect();
-    while let Some((conversation, range)) = waiting.pop_front() {
-        let mut page = vec![(conversation, range)];
-        let mut left = page_max().saturating_sub(range.count());
+    let stretches =
+        conversations.into_iter().flat_map(|(row, ranges)| ranges.into_iter().map(move |range| (row, range)));
+    let waiting = stretches.filter(|(_, range)| !range.is_empty()).collect();
+    let rest = tell_all(waiting, |stretches| read_new(source, stretches), |messages| tell_new(source, messages));
+    rest.into_iter().map(|(conversation, range)| EventRef::NewMessages { conversation, range }).collect()
+}
+
+/// Tells of ranges; those of one conversation follow each other, rising. What cannot be read now is given back, and with it
+/// what comes after it in its conversation, which is told in its order. Nothing of any other conversation waits for it.
+fn tell_all(
+    mut waiting: VecDeque<Stretch>,
+    read: impl Fn(&[Stretch]) -> Result<Vec<Message>, Unread>,
+    tell: impl Fn(Vec<Message>),
+) -> Vec<Stretch> {
+    let mut rest: Vec<Stretch> = Vec::new();
+    while let Some(first) = waiting.pop_front() {
+        let mut page = vec![first];
+        let mut left = page_max().saturating_sub(first.1.count());
         while let Some(next) = waiting.pop_front_if(|(_, next)| next.count() <= left) {
             left -= next.1.count();
             page.push(next);
         }
-        let told =
-            if range.count() > page_max() { tell_range(source, conversation, range) } else { tell_page(source, &page) };
-        if let Err(rest) = told {
-            let rest = rest.into_iter().chain(waiting);
-            return rest.map(|(conversation, range)| EventRef::NewMessages { conversation, range }).collect();
+        // Most ranges have one message, and each reading costs more than a message.
+        if page.len() > 1
+            && !is_held(&rest, first)
+            && let Ok(messages) = read(&page)
+        {
+            tell(messages);
+            continue;
+        }
+        // Where one of several cannot be read, the others may be whole.
+        for stretch in page {
+            let left = if is_held(&rest, stretch) { Some(stretch) } else { tell_range(stretch, &read, &tell) };
+            rest.extend(left);
         }
     }
-    Vec::new()
+    rest
 }
 
-/// Tells of ranges that hold a page together: most have one message, and each reading costs more than a message. Gives them
-/// back where they cannot be read now.
-fn tell_page(
-    source: &Source<'_>,
-    page: &[(ConversationRow, SeqRange)],
-) -> Result<(), Vec<(ConversationRow, SeqRange)>> {
-    let wanted = page.to_vec();
-    match read(source, |local| async move { local.new_messages_of(&wanted).await }) {
-        Ok(messages) => tell_new(source, messages.unwrap_or_default()),
-        // The others of them may be whole.
-        Err(Unread::Ever) => return tell_one_by_one(source, page),
-        Err(Unread::Now) => return Err(page.to_vec()),
-    }
-    Ok(())
-}
-
-fn tell_one_by_one(
-    source: &Source<'_>,
-    page: &[(ConversationRow, SeqRange)],
-) -> Result<(), Vec<(ConversationRow, SeqRange)>> {
-    for (at, (conversation, range)) in page.iter().enumerate() {
-        tell_range(source, *conversation, *range).map_err(|mut rest| {
-            rest.extend(page.iter().skip(at + 1));
-            rest
-        })?;
-    }
-    Ok(())
+/// Whether an earlier range of the same conversation was given back.
+fn is_held(rest: &[Stretch], (conversation, _): Stretch) -> bool {
+    rest.last().is_some_and(|(held, _)| *held == conversation)
 }
 
 fn page_max() -> i64 {
     i64::try_from(PAGE_MAX).unwrap_or(i64::MAX)
 }
 
-fn tell_new(source: &Source<'_>, messages: Vec<Message>) {
-    if !messages.is_empty() {
-        source.listeners().message.notify(|listener| listener.on_recv_new_message(messages.clone()));
-    }
-}
-
 /// Tells of one range, page by page; where it cannot be read now, gives the rest of it. A page that cannot be read for
 /// good is passed over.
 fn tell_range(
-    source: &Source<'_>,
-    conversation: ConversationRow,
-    mut range: SeqRange,
-) -> Result<(), Vec<(ConversationRow, SeqRange)>> {
-    let limit = u32::try_from(PAGE_MAX).unwrap_or(u32::MAX);
+    (conversation, mut range): Stretch,
+    read: impl Fn(&[Stretch]) -> Result<Vec<Message>, Unread>,
+    tell: impl Fn(Vec<Message>),
+) -> Option<Stretch> {
     while !range.is_empty() {
-        let page = match read(source, |local| async move { local.new_messages(conversation, range, limit).await }) {
-            Ok(page) => page.unwrap_or_default(),
+        let page = match read(&[(conversation, range)]) {
+            Ok(page) => page,
             Err(Unread::Ever) => {
                 let Ok(next) = Seq::parse(range.from.get().saturating_add(page_max())) else { break };
                 range.from = next;
                 continue;
             }
-            Err(Unread::Now) => return Err(vec![(conversation, range)]),
+            Err(Unread::Now) => return Some((conversation, range)),
         };
         let last = page.last().and_then(|last| Seq::parse(last.seq).ok()).filter(|last| *last >= range.from);
-        tell_new(source, page);
+        tell(page);
         let Some(last) = last else { break };
         range.from = last.next();
     }
-    Ok(())
+    None
+}
+
+/// Reads a page of one range, or several ranges that are a page together.
+fn read_new(source: &Source<'_>, stretches: &[Stretch]) -> Result<Vec<Message>, Unread> {
+    let limit = u32::try_from(PAGE_MAX).unwrap_or(u32::MAX);
+    let messages = if let [(conversation, range)] = *stretches {
+        read(source, |local| async move { local.new_messages(conversation, range, limit).await })?
+    } else {
+        let stretches = stretches.to_vec();
+        // Nothing is lost yet, nor does it wait: each of them is read by itself.
+        find(source, |local| async move { local.new_messages_of(&stretches).await }).map_err(|_| Unread::Now)?
+    };
+    Ok(messages.unwrap_or_default())
+}
+
+fn tell_new(source: &Source<'_>, messages: Vec<Message>) {
+    if !messages.is_empty() {
+        source.listeners().message.notify(|listener| listener.on_recv_new_message(messages.clone()));
+    }
 }
 
 fn statuses(source: &Source<'_>, ids: &[MessageId]) -> Result<(), Unread> {
@@ -267,17 +276,15 @@ fn total_unread(source: &Source<'_>) -> Result<(), Unread> {
     Ok(())
 }
 
-/// Reads from the store that is open; nothing where none is. A damaged one is rebuilt the next time it is opened.
+/// Reads from the store that is open what will be told of, or is lost.
 fn read<T, F>(source: &Source<'_>, read: impl FnOnce(Arc<Local>) -> F) -> Result<Option<T>, Unread>
 where
     F: Future<Output = Result<T, ImError>>,
 {
-    let Some(local) = source.find_local() else { return Ok(None) };
-    let failure = match runtime::block_on(read(Arc::clone(&local))) {
-        Ok(found) => return Ok(Some(found)),
+    let failure = match find(source, read) {
+        Ok(found) => return Ok(found),
         Err(failure) => failure,
     };
-    local.store.note(&failure);
     let (code, detail) = (failure.code(), failure.detail());
     if code == Code::DATABASE_FAILED {
         error!(code = code.0, detail, "events are lost: the store is damaged, and is rebuilt when it is next opened");
@@ -286,3 +293,19 @@ where
     error!(code = code.0, detail, "events wait: they could not be read for listeners");
     Err(Unread::Now)
 }
+
+/// Reads from the store that is open; nothing where none is. A damaged one is rebuilt the next time it is opened.
+fn find<T, F>(source: &Source<'_>, read: impl FnOnce(Arc<Local>) -> F) -> Result<Option<T>, ImError>
+where
+    F: Future<Output = Result<T, ImError>>,
+{
+    let Some(local) = source.find_local() else { return Ok(None) };
+    let found = runtime::block_on(read(Arc::clone(&local)));
+    if let Err(failure) = &found {
+        local.store.note(failure);
+    }
+    found.map(Some)
+}
+
+#[cfg(test)]
+mod tests;
