@@ -110,6 +110,7 @@ async fn stuck_readers_cost_little_and_catch_up(count: usize, stuck_ms_max: &str
         ("HONGYAN_SERVER_GATEWAY__STUCK_MS_MAX", stuck_ms_max),
         // One user sends to all of them; the rates have tests of their own.
         ("HONGYAN_SERVER_GATEWAY__REQUESTS_PER_SECOND", "100000"),
+        ("HONGYAN_SERVER_GATEWAY__APP_LOGINS_BURST", "100000"),
         ("HONGYAN_SERVER_LOG__LEVEL", "info,hongyan_server::gateway::sweeper=debug"),
     ])
     .await;
