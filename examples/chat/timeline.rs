@@ -57,9 +57,10 @@ impl Timeline {
     /// Takes in the newest page. Where it does not reach what is loaded, it takes its place: what lies between comes
     /// by paging back.
     pub fn refresh(&mut self, page: Vec<Message>, is_finished: bool) {
-        let last = self.messages.iter().map(|held| held.seq).max().unwrap_or(0);
-        let first = page.iter().map(|new| new.seq).filter(|seq| *seq > 0).min();
-        if self.messages.is_empty() || first.is_some_and(|first| first > last + 1) {
+        let first = page.iter().map(|new| new.seq).filter(|seq| *seq > 0).min().unwrap_or(0);
+        // A message that came as an event says nothing of those before it.
+        let is_apart = first > 1 && !self.messages.iter().any(|held| held.seq == first - 1);
+        if self.messages.is_empty() || is_apart {
             self.messages.clear();
             self.prepend(page, is_finished);
         } else {
