@@ -95,8 +95,8 @@ pub(in crate::message) async fn page_hits(
     Ok(hits.into_iter().map(key_of).collect())
 }
 
-/// Orders conversations by the newest message that was found in each, newest first. Each comes with the place of the
-/// newest that the server has, and the time of the newest that was not sent; 0 for none.
+/// Orders conversations by the newest message that was found in each, newest first. Each comes with the sequence of
+/// the newest that the server has, and the time of the newest that was not sent; 0 for none.
 pub(in crate::message) async fn page_newest(
     connection: &mut SqliteConnection,
     conversations: &[(i64, i64, i64)],
@@ -106,7 +106,7 @@ pub(in crate::message) async fn page_newest(
     Ok(sqlx::query_scalar(
         "select j.value ->> 0 \
          from json_each($1) j \
-         left join message m on m.conversation = j.value ->> 0 and m.anchor_seq = j.value ->> 1 & 0xffffffffff and m.sub = 0 \
+         left join message m on m.conversation = j.value ->> 0 and m.anchor_seq = j.value ->> 1 and m.sub = 0 \
          order by max(coalesce(m.timestamp_ms, 0), j.value ->> 2) desc, j.value ->> 0 \
          limit $2 offset $3",
     )

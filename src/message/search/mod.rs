@@ -224,7 +224,8 @@ async fn in_all(
     }
     let total_count = as_i32(as_i64(all.len()));
     let unsent_ms = |found: &Found| found.unsent.as_ref().map_or(0, |unsent| unsent.timestamp_ms);
-    let newest: Vec<_> = all.iter().map(|(row, found)| (*row, found.newest, unsent_ms(found))).collect();
+    let newest = |(row, found): (&i64, &Found)| (*row, queries::key_of(found.newest).anchor_seq, unsent_ms(found));
+    let newest: Vec<_> = all.iter().map(newest).collect();
     let page = &search.page;
     let page = queries::page_newest(reader, &newest, as_i64(page.start), as_i64(page.len())).await?;
     let ids = conversation::queries::positions(reader, &page).await?;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use hongyan_protocol::ids::MessageId;
 use tokio::sync::Semaphore;
 
-use super::{Event, Phone, in_bobs, text_body};
+use super::model::Event;
+use super::{Phone, in_bobs, text_body};
 use crate::message::queries;
 use crate::message::search::fill;
 use crate::sync::raw::RawMessage;
